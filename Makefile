@@ -1,0 +1,259 @@
+# ecs: an Elastic Container Service for machines people own.
+#
+# Out-of-tree build under $(BUILD). Folders are layers (docs/architecture.md); each top-level folder
+# becomes one archive, each program links the archives it may use. Add a .c file and it is built;
+# add tests/unit/AREA/.../test_x.c and it runs.
+
+BUILD   ?= build
+ifeq ($(origin CC),default)
+CC      := gcc
+endif
+OPT     ?= -O2
+SAN     ?=
+PREFIX  ?= /usr/local
+DESTDIR ?=
+VERSION := 0.1.0
+Q       := $(if $(V),,@)
+
+comma   := ,
+ifneq ($(SAN),)
+BUILD   := $(BUILD)-$(subst $(comma),-,$(SAN))
+endif
+san_tsan  := $(findstring tsan,$(SAN))
+SANFLAGS  := $(if $(findstring asan,$(SAN)),-fsanitize=address) \
+             $(if $(findstring ubsan,$(SAN)),-fsanitize=undefined -fno-sanitize-recover=all) \
+             $(if $(san_tsan),-fsanitize=thread) \
+             $(if $(SAN),-fno-omit-frame-pointer)
+FORTIFY   := $(if $(SAN),,-D_FORTIFY_SOURCE=2)
+
+WARN     := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wswitch-enum -Wmissing-prototypes -Werror
+HARDEN   := -fstack-protector-strong $(FORTIFY) -fPIE -ffunction-sections -fdata-sections
+CPPFLAGS += -I. -I$(BUILD)/gen -D_GNU_SOURCE -DECS_VERSION='"$(VERSION)"' $(if $(PLANT),-DPLANT=$(PLANT))
+CFLAGS   += -std=c11 $(OPT) -g $(HARDEN) $(SANFLAGS) $(FUZZFLAGS)
+LDFLAGS  += -pie -Wl,-z,relro,-z,now -Wl,--gc-sections $(SANFLAGS)
+
+COMMON_LIBS := -lnghttp2 -lhttp_parser -ljansson -lssl -lcrypto -luv -lpthread
+CTRL_LIBS   := -lraft -lprotobuf-c -lsqlite3 $(COMMON_LIBS)
+AGENT_LIBS  := -lprotobuf-nanopb -lsqlite3 -lseccomp -lnftables -lmnl -larchive $(COMMON_LIBS)
+ADMIN_LIBS  := -lprotobuf-c $(COMMON_LIBS)
+CHECK_LIBS  := -lcheck -lsubunit -lrt -lm
+
+# --- sources -------------------------------------------------------------------------------------
+common_src     := $(wildcard common/*/*.c)
+controller_src := $(wildcard controller/*/*.c controller/*/*/*.c)
+agent_src      := $(filter-out agent/shim/% agent/unpack/%,$(wildcard agent/*/*.c))
+admin_src      := $(filter-out admin/main.c,$(wildcard admin/*.c admin/*/*.c))
+testlib_src    := $(wildcard tests/lib/*.c)
+protos         := $(sort $(wildcard proto/ecs/*.proto proto/ecs/*/*.proto proto/ecs/*/*/*.proto proto/grpc/*/*/*.proto))
+nano_protos    := proto/ecs/agent/v1/agent.proto
+
+objs = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
+pbc_c   := $(patsubst proto/%.proto,$(BUILD)/gen/proto/%.pb-c.c,$(protos)) \
+           $(BUILD)/gen/google/protobuf/descriptor.pb-c.c
+nano_c  := $(patsubst proto/%.proto,$(BUILD)/gen/proto/%.pb.c,$(wildcard $(nano_protos)))
+pbc_obj := $(pbc_c:.c=.o) $(BUILD)/gen/descriptor_set.o
+
+lib_common     := $(BUILD)/lib/libcommon.a
+lib_controller := $(BUILD)/lib/libcontroller.a
+lib_agent      := $(BUILD)/lib/libagent.a
+lib_admin      := $(BUILD)/lib/libadmin.a
+lib_pbc        := $(BUILD)/lib/libprotoc.a
+lib_nano       := $(BUILD)/lib/libprotonano.a
+lib_test       := $(BUILD)/lib/libtest.a
+
+BIN := $(if $(wildcard controller/main.c),$(BUILD)/bin/ecs-controller) \
+       $(if $(wildcard agent/main.c),$(BUILD)/bin/ecs-agent) \
+       $(if $(wildcard agent/shim/main.c),$(BUILD)/bin/ecs-shim) \
+       $(if $(wildcard agent/unpack/main.c),$(BUILD)/bin/ecs-unpack) \
+       $(if $(wildcard admin/main.c),$(BUILD)/bin/ecs-admin)
+
+# --- the targets of `make help` --------------------------------------------------------------------
+.PHONY: all demo test test-unit test-integration test-e2e bench fuzz sim lint format install \
+        uninstall clean help build-tests deps man
+
+all: $(BIN) man ## build the programs under build/bin
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z][a-z0-9-]*:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+deps: ## install what building and running needs (apt; root or sudo)
+	@deploy/deps.sh
+
+demo: deps ## bare machine to a running service: deps, build, lab, six tasks on three nodes
+	@$(MAKE) --no-print-directory all
+	@deploy/lab/demo
+
+test: deps ## install what is needed, build, run unit, integration and end-to-end tests
+	@$(MAKE) --no-print-directory all build-tests
+	@$(MAKE) --no-print-directory test-unit
+	@$(MAKE) --no-print-directory test-integration
+	@$(MAKE) --no-print-directory test-e2e
+
+# --- generated code ---------------------------------------------------------------------------------
+# One protoc run makes everything protobuf-c needs; make then sees each file as up to date.
+.PRECIOUS: $(BUILD)/gen/%.pb-c.c $(BUILD)/gen/%.pb-c.h $(BUILD)/gen/%.pb.c $(BUILD)/gen/%.pb.h
+$(BUILD)/gen/proto/%.pb-c.c $(BUILD)/gen/proto/%.pb-c.h &: proto/%.proto
+	@mkdir -p $(BUILD)/gen
+	$(Q)protoc-c -I. --c_out=$(BUILD)/gen $<
+
+$(BUILD)/gen/google/protobuf/descriptor.pb-c.c $(BUILD)/gen/google/protobuf/descriptor.pb-c.h &:
+	@mkdir -p $(BUILD)/gen
+	$(Q)protoc-c --c_out=$(BUILD)/gen google/protobuf/descriptor.proto
+
+$(BUILD)/gen/proto/%.pb.c $(BUILD)/gen/proto/%.pb.h &: proto/%.proto proto/%.options
+	@mkdir -p $(BUILD)/gen
+	$(Q)protoc -I. --plugin=protoc-gen-nanopb=/usr/bin/protoc-gen-nanopb --nanopb_out=$(BUILD)/gen $<
+
+# The descriptor set of the public services, served by gRPC reflection.
+public_protos := $(filter proto/ecs/v1/% proto/ecs/admin/v1/% proto/grpc/%,$(protos))
+$(BUILD)/gen/descriptor_set.bin: $(public_protos)
+	@mkdir -p $(BUILD)/gen
+	$(Q)protoc -I. --include_imports --descriptor_set_out=$@ $(public_protos)
+
+$(BUILD)/gen/descriptor_set.c: $(BUILD)/gen/descriptor_set.bin
+	@{ echo '#include <stddef.h>'; \
+	   echo 'extern const unsigned char ecs_descriptor_set[]; extern const size_t ecs_descriptor_set_len;'; \
+	   echo 'const unsigned char ecs_descriptor_set[] = {'; od -An -v -tu1 $< | sed 's/\([0-9]\+\)/\1,/g'; \
+	   echo '};'; echo 'const size_t ecs_descriptor_set_len = sizeof ecs_descriptor_set;'; } > $@
+
+$(BUILD)/gen/%.o: $(BUILD)/gen/%.c
+	@echo "cc $<"
+	$(Q)$(CC) $(CPPFLAGS) -std=c11 $(if $(SAN),-O1,-Os) $(HARDEN) $(SANFLAGS) -w -c -o $@ $<
+
+# --- objects and archives ---------------------------------------------------------------------------
+$(BUILD)/obj/%.o: %.c
+	@mkdir -p $(@D)
+	@echo "cc $<"
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(WARN) -MMD -MP -c -o $@ $<
+
+# Generated headers exist before anything that may include them is compiled.
+gen_hdr := $(pbc_c:.c=.h)
+nano_hdr := $(nano_c:.c=.h)
+$(call objs,$(controller_src) $(admin_src) controller/main.c admin/main.c): | $(gen_hdr)
+$(call objs,$(agent_src) agent/main.c): | $(nano_hdr)
+$(BUILD)/gen/proto/%.pb-c.o $(BUILD)/gen/google/%.pb-c.o: | $(gen_hdr)
+
+define archive
+	@mkdir -p $(@D)
+	@rm -f $@
+	@ar rcs $@ $^
+endef
+$(lib_common): $(call objs,$(common_src)) ; $(archive)
+$(lib_controller): $(call objs,$(controller_src)) ; $(archive)
+$(lib_agent): $(call objs,$(agent_src)) ; $(archive)
+$(lib_admin): $(call objs,$(admin_src)) ; $(archive)
+$(lib_pbc): $(pbc_obj) ; $(archive)
+$(lib_nano): $(nano_c:.c=.o) ; $(archive)
+$(lib_test): $(call objs,$(testlib_src)) ; $(archive)
+
+# --- programs ---------------------------------------------------------------------------------------
+link = @mkdir -p $(@D); echo "link $@"; $(CC) $(LDFLAGS) -o $@ $(filter %.o %.a,$^)
+
+$(BUILD)/bin/ecs-controller: $(call objs,controller/main.c) $(lib_controller) $(lib_pbc) $(lib_common)
+	$(link) $(CTRL_LIBS)
+$(BUILD)/bin/ecs-agent: $(call objs,agent/main.c) $(lib_agent) $(lib_nano) $(lib_common)
+	$(link) $(AGENT_LIBS)
+$(BUILD)/bin/ecs-admin: $(call objs,admin/main.c) $(lib_admin) $(lib_pbc) $(lib_common)
+	$(link) $(ADMIN_LIBS)
+# The supervisor is static and small: one lives beside every container.
+$(BUILD)/bin/ecs-shim: $(wildcard agent/shim/*.c agent/shim/*.h) $(lib_common)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) -std=c11 -Os -g $(WARN) -ffunction-sections -fdata-sections -static \
+	    -Wl,--gc-sections -o $@ $(filter %.c,$^) $(lib_common)
+$(BUILD)/bin/ecs-unpack: $(call objs,$(wildcard agent/unpack/*.c)) $(lib_common)
+	$(link) -larchive -lseccomp -lcrypto
+
+# --- tests --------------------------------------------------------------------------------------------
+# tests/KIND/AREA/... links what AREA links: common, controller, agent, admin.
+unit_src  := $(shell find tests/unit -name 'test_*.c' 2>/dev/null | LC_ALL=C sort)
+integ_src := $(shell find tests/integration -name 'test_*.c' 2>/dev/null | LC_ALL=C sort)
+bench_src := $(shell find tests/bench -name '*.c' 2>/dev/null | LC_ALL=C sort)
+fuzz_src  := $(shell find tests/fuzz -name 'fuzz_*.c' 2>/dev/null | LC_ALL=C sort)
+sim_src   := $(wildcard tests/sim/*.c)
+unit_bin  := $(patsubst tests/%.c,$(BUILD)/tests/%,$(unit_src))
+integ_bin := $(patsubst tests/%.c,$(BUILD)/tests/%,$(integ_src))
+bench_bin := $(foreach f,$(bench_src),$(BUILD)/bench/$(basename $(notdir $(f))))
+fuzz_bin  := $(foreach f,$(fuzz_src),$(BUILD)/fuzz/$(basename $(notdir $(f))))
+
+archives_common     := $(lib_common)
+archives_controller := $(lib_controller) $(lib_pbc) $(lib_common)
+archives_agent      := $(lib_agent) $(lib_nano) $(lib_common)
+archives_admin      := $(lib_admin) $(lib_pbc) $(lib_common)
+libs_common     := $(COMMON_LIBS)
+libs_controller := $(CTRL_LIBS)
+libs_agent      := $(AGENT_LIBS)
+libs_admin      := $(ADMIN_LIBS)
+
+# $(1) output, $(2) source, $(3) area, $(4) extra libraries and flags
+define test_program
+$(1): $(call objs,$(2)) $(lib_test) $(archives_$(3))
+	@mkdir -p $$(@D)
+	@$(CC) $(LDFLAGS) -o $$@ $$(filter %.o %.a,$$^) $(4) $(libs_$(3))
+$(call objs,$(2)): | $(gen_hdr) $(nano_hdr)
+endef
+area = $(word 3,$(subst /, ,$(1)))
+$(foreach f,$(unit_src) $(integ_src),$(eval $(call test_program,$(patsubst tests/%.c,$(BUILD)/tests/%,$(f)),$(f),$(call area,$(f)),$(CHECK_LIBS))))
+$(foreach f,$(bench_src),$(eval $(call test_program,$(BUILD)/bench/$(basename $(notdir $(f))),$(f),$(call area,$(f)),-lm)))
+$(foreach f,$(fuzz_src),$(eval $(call test_program,$(BUILD)/fuzz/$(basename $(notdir $(f))),$(f),$(call area,$(f)),$(FUZZLINK))))
+$(call objs,$(testlib_src)): | $(gen_hdr)
+
+$(BUILD)/bin/ecs-sim: $(call objs,$(sim_src)) $(lib_test) $(archives_controller)
+	$(link) $(CTRL_LIBS) -lm
+$(call objs,$(sim_src)): | $(gen_hdr)
+
+build-tests: $(unit_bin) $(integ_bin)
+
+test-unit: $(unit_bin) ## unit and property tests (Check)
+	@tests/run-tests.sh $(BUILD) $(unit_bin)
+
+test-integration: $(BIN) $(integ_bin) ## real controllers, sockets, TLS and log files; scripted runtime
+	@tests/run-tests.sh $(BUILD) $(integ_bin) $(wildcard tests/integration/*.sh)
+
+test-e2e: all ## the lab: namespaces, real containers, aws CLI and stock gRPC clients
+	@tests/run-tests.sh $(BUILD) $(wildcard tests/e2e/test_*.sh)
+
+bench: all $(bench_bin) ## programs that measure; each prints a table and writes build/bench/NAME.json
+	@for b in $(bench_bin); do $$b --json $$b.json $(BENCHFLAGS) || exit 1; done
+
+sim: $(if $(sim_src),$(BUILD)/bin/ecs-sim) ## simulate a cluster with faults: SEED=n [RUNS=n]
+	@$(if $(sim_src),$(BUILD)/bin/ecs-sim --seed $(or $(SEED),1) --runs $(or $(RUNS),20),echo "no simulator")
+
+# libFuzzer needs clang; everything is built again with coverage under its own folder.
+FUZZ_SECONDS ?= 60
+fuzz: ## every parser of outside bytes, FUZZ_SECONDS each (ONLY=name for one)
+	@$(MAKE) --no-print-directory CC=clang BUILD=$(BUILD)-fuzz OPT=-O1 \
+	    SANFLAGS='-fsanitize=address,undefined -fno-sanitize-recover=undefined' FORTIFY= \
+	    FUZZFLAGS='-fsanitize=fuzzer-no-link' FUZZLINK='-fsanitize=fuzzer' fuzz-bins
+	@tests/run-fuzz.sh $(BUILD)-fuzz/fuzz $(FUZZ_SECONDS) $(ONLY)
+.PHONY: fuzz-bins
+fuzz-bins: $(fuzz_bin)
+
+# --- lint ---------------------------------------------------------------------------------------------
+our_c := $(shell find common controller agent admin tests -name '*.[ch]' 2>/dev/null | LC_ALL=C sort)
+lint: $(gen_hdr) $(nano_hdr) $(lib_common) $(lib_controller) $(lib_agent) ## folder rules, purity, sizes, format, cppcheck, clang-tidy
+	@BUILD=$(BUILD) tests/lint/lint.sh $(TIDY)
+
+format: ## rewrite the sources with clang-format
+	@clang-format -i $(our_c)
+
+# --- manual pages ---------------------------------------------------------------------------------------
+man_src := $(wildcard docs/man/*.txt)
+man: $(patsubst docs/man/%.txt,$(BUILD)/man/%,$(man_src))
+$(BUILD)/man/%: docs/man/%.txt docs/man/mkman.awk
+	@mkdir -p $(@D)
+	@awk -f docs/man/mkman.awk -v version=$(VERSION) $< > $@
+
+# --- install --------------------------------------------------------------------------------------------
+install: all ## programs, manual pages and completions under $(PREFIX)
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man8
+	install -m 0755 $(BIN) $(DESTDIR)$(PREFIX)/bin
+	$(foreach m,$(patsubst docs/man/%.txt,%,$(man_src)),install -m 0644 $(BUILD)/man/$(m) $(DESTDIR)$(PREFIX)/share/man/man$(patsubst .%,%,$(suffix $(m)))/$(m);)
+
+uninstall: ## remove what install put there
+	rm -f $(foreach b,$(notdir $(BIN)),$(DESTDIR)$(PREFIX)/bin/$(b))
+	rm -f $(foreach m,$(patsubst docs/man/%.txt,%,$(man_src)),$(DESTDIR)$(PREFIX)/share/man/man$(patsubst .%,%,$(suffix $(m)))/$(m))
+
+clean: ## remove everything that was built
+	rm -rf $(BUILD) $(BUILD)-asan-ubsan $(BUILD)-tsan $(BUILD)-fuzz
+
+-include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
