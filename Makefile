@@ -49,7 +49,7 @@ nano_protos    := proto/ecs/agent/v1/agent.proto
 
 objs = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 pbc_c   := $(patsubst proto/%.proto,$(BUILD)/gen/proto/%.pb-c.c,$(protos)) \
-           $(BUILD)/gen/google/protobuf/descriptor.pb-c.c
+           $(BUILD)/gen/google/protobuf/descriptor.pb-c.c $(BUILD)/gen/google/protobuf/timestamp.pb-c.c
 nano_c  := $(patsubst proto/%.proto,$(BUILD)/gen/proto/%.pb.c,$(wildcard $(nano_protos)))
 pbc_obj := $(pbc_c:.c=.o) $(BUILD)/gen/descriptor_set.o
 
@@ -92,13 +92,27 @@ test: deps ## install what is needed, build, run unit, integration and end-to-en
 # --- generated code ---------------------------------------------------------------------------------
 # One protoc run makes everything protobuf-c needs; make then sees each file as up to date.
 .PRECIOUS: $(BUILD)/gen/%.pb-c.c $(BUILD)/gen/%.pb-c.h $(BUILD)/gen/%.pb.c $(BUILD)/gen/%.pb.h
-$(BUILD)/gen/proto/%.pb-c.c $(BUILD)/gen/proto/%.pb-c.h &: proto/%.proto
-	@mkdir -p $(BUILD)/gen
-	$(Q)protoc-c -I. --c_out=$(BUILD)/gen $<
+# protoc-c's own options go into a copy, so that the public files need nothing but protobuf's: no
+# helpers per message (protobuf_c_message_pack() and its like serve them all), and another name for
+# the header of the one message that has a field called base.
+.PRECIOUS: $(BUILD)/pbc/proto/%.proto
+$(BUILD)/pbc/proto/%.proto: proto/%.proto
+	@mkdir -p $(@D)
+	@awk '{ print } \
+	    /^package / { print "import \"protobuf-c/protobuf-c.proto\";"; \
+	                  print "option (pb_c_file).gen_pack_helpers = false;"; \
+	                  print "option (pb_c_file).gen_init_helpers = false;" } \
+	    /^message CapacityProviderStrategyItem / { \
+	                  print "option (pb_c_msg).base_field_name = \"header\";" }' $< > $@
 
-$(BUILD)/gen/google/protobuf/descriptor.pb-c.c $(BUILD)/gen/google/protobuf/descriptor.pb-c.h &:
+pbc_copies := $(patsubst %,$(BUILD)/pbc/%,$(protos))
+$(BUILD)/gen/proto/%.pb-c.c $(BUILD)/gen/proto/%.pb-c.h &: $(BUILD)/pbc/proto/%.proto | $(pbc_copies)
 	@mkdir -p $(BUILD)/gen
-	$(Q)protoc-c --c_out=$(BUILD)/gen google/protobuf/descriptor.proto
+	$(Q)protoc-c -I$(BUILD)/pbc -I/usr/include --c_out=$(BUILD)/gen $<
+
+$(BUILD)/gen/google/protobuf/%.pb-c.c $(BUILD)/gen/google/protobuf/%.pb-c.h &:
+	@mkdir -p $(BUILD)/gen
+	$(Q)protoc-c --c_out=$(BUILD)/gen google/protobuf/$*.proto
 
 $(BUILD)/gen/proto/%.pb.c $(BUILD)/gen/proto/%.pb.h &: proto/%.proto proto/%.options
 	@mkdir -p $(BUILD)/gen
@@ -118,7 +132,7 @@ $(BUILD)/gen/descriptor_set.c: $(BUILD)/gen/descriptor_set.bin
 
 $(BUILD)/gen/%.o: $(BUILD)/gen/%.c
 	@echo "cc $<"
-	$(Q)$(CC) $(CPPFLAGS) -std=c11 $(if $(SAN),-O1,-Os) $(HARDEN) $(SANFLAGS) -w -c -o $@ $<
+	$(Q)$(CC) $(CPPFLAGS) -std=c11 $(if $(SAN),-O1,-Os) $(HARDEN) $(SANFLAGS) -w -MMD -MP -c -o $@ $<
 
 # --- objects and archives ---------------------------------------------------------------------------
 $(BUILD)/obj/%.o: %.c
@@ -131,7 +145,8 @@ gen_hdr := $(pbc_c:.c=.h)
 nano_hdr := $(nano_c:.c=.h)
 $(call objs,$(controller_src) $(admin_src) controller/main.c admin/main.c): | $(gen_hdr)
 $(call objs,$(agent_src) agent/main.c): | $(nano_hdr)
-$(BUILD)/gen/proto/%.pb-c.o $(BUILD)/gen/google/%.pb-c.o: | $(gen_hdr)
+$(pbc_obj): | $(gen_hdr)
+$(nano_c:.c=.o): | $(nano_hdr)
 
 define archive
 	@mkdir -p $(@D)
@@ -256,4 +271,4 @@ uninstall: ## remove what install put there
 clean: ## remove everything that was built
 	rm -rf $(BUILD) $(BUILD)-asan-ubsan $(BUILD)-tsan $(BUILD)-fuzz
 
--include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD)/obj $(BUILD)/gen -name '*.d' 2>/dev/null)
