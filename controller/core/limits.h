@@ -1,0 +1,35 @@
+/* controller/core/limits.h
+ *
+ * Every maximum of the replicated state, by name. Reaching one is an ordinary error. Where Amazon
+ * ECS publishes a quota, ours is the same or larger. */
+#ifndef CONTROLLER_CORE_LIMITS_H
+#define CONTROLLER_CORE_LIMITS_H
+
+#define LIMIT_CLUSTERS              10000
+#define LIMIT_SERVICES              200000
+#define LIMIT_NODES                 200000
+#define LIMIT_TASKS                 4000000
+#define LIMIT_TASKDEFS              1000000 /* Revisions, all families together. */
+#define LIMIT_TOKENS                4000000
+#define LIMIT_NAME                  255 /* Bytes of a cluster, service or family name. */
+#define LIMIT_CONTAINERS            10  /* Per task definition. */
+#define LIMIT_PORTS_PER_CONTAINER   100
+#define LIMIT_TASKDEF_BYTES         65536 /* Encoded specification. */
+#define LIMIT_TAGS                  50
+#define LIMIT_TAG_KEY               128
+#define LIMIT_TAG_VALUE             256
+#define LIMIT_ATTRIBUTES            256 /* Per node, built-in ones included. */
+#define LIMIT_ATTRIBUTE             128 /* Bytes of a name or a value. */
+#define LIMIT_PLACEMENT_CONSTRAINTS 10
+#define LIMIT_PLACEMENT_STRATEGIES  5
+#define LIMIT_EXPRESSION            2000 /* Bytes of a memberOf expression. */
+#define LIMIT_EVENTS                100  /* Kept per service, the newest. */
+#define LIMIT_REASON                1024 /* Bytes of a stop reason; longer ones are cut. */
+#define LIMIT_RUN_COUNT             10   /* Tasks of one RunTask call on the AWS API. */
+#define LIMIT_PLAN_ITEMS            20000
+#define LIMIT_DESIRED_COUNT         1000000
+#define LIMIT_OVERRIDES_BYTES       8192
+#define LIMIT_TOKEN_LIFE_MS         (24ll * 3600 * 1000)
+#define LIMIT_STOPPED_LIFE_MS       (3600ll * 1000) /* Stopped tasks stay visible at least so long. */
+
+#endif
