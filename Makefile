@@ -90,12 +90,10 @@ test: deps ## install what is needed, build, run unit, integration and end-to-en
 	@$(MAKE) --no-print-directory test-e2e
 
 # --- generated code ---------------------------------------------------------------------------------
-# One protoc run makes everything protobuf-c needs; make then sees each file as up to date.
-.PRECIOUS: $(BUILD)/gen/%.pb-c.c $(BUILD)/gen/%.pb-c.h $(BUILD)/gen/%.pb.c $(BUILD)/gen/%.pb.h
+.SECONDARY:
 # protoc-c's own options go into a copy, so that the public files need nothing but protobuf's: no
 # helpers per message (protobuf_c_message_pack() and its like serve them all), and another name for
 # the header of the one message that has a field called base.
-.PRECIOUS: $(BUILD)/pbc/proto/%.proto
 $(BUILD)/pbc/proto/%.proto: proto/%.proto
 	@mkdir -p $(@D)
 	@awk '{ print } \
