@@ -267,6 +267,6 @@ uninstall: ## remove what install put there
 	rm -f $(foreach m,$(patsubst docs/man/%.txt,%,$(man_src)),$(DESTDIR)$(PREFIX)/share/man/man$(patsubst .%,%,$(suffix $(m)))/$(m))
 
 clean: ## remove everything that was built
-	rm -rf $(BUILD) $(BUILD)-asan-ubsan $(BUILD)-tsan $(BUILD)-fuzz
+	rm -rf build build-asan-ubsan build-tsan build-fuzz build-clang
 
 -include $(shell find $(BUILD)/obj $(BUILD)/gen -name '*.d' 2>/dev/null)
