@@ -124,8 +124,9 @@ struct plan_task {
     struct str overrides;
     struct tags tags;
     struct binding *bindings; /* Of all containers, one after the other ... */
-    uint8_t *binding_owner;   /* ... and the index of the container each belongs to. */
     uint32_t n_bindings;
+    uint8_t *binding_owner;    /* ... and the index of the container each belongs to. */
+    uint32_t n_binding_owners; /* Equal to n_bindings, or the item is dropped. */
 };
 
 struct plan_stop {

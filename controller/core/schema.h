@@ -24,7 +24,7 @@ enum field_type {
     FIELD_ID,     /* struct id; 16 bytes on the wire, big-endian, absent when none. */
     FIELD_STRUCT, /* Embedded struct described by sub. */
     FIELD_ARRAY,  /* Pointer to elements of sub, count (u32) at count_offset. */
-    FIELD_SCALARS /* Pointer to scalars of type `element`, count (u32) at count_offset. */
+    FIELD_SCALARS /* Pointer to scalars of type `element` (not FIELD_STR), count (u32) likewise. */
 };
 
 struct schema;
@@ -39,6 +39,8 @@ struct field {
     const struct schema *sub;
 };
 
+#define SCHEMA_DEPTH_MAX 6 /* Structs within structs, the outermost one included. */
+
 struct schema {
     const char *name; /* Message name in ecs.log.v1. */
     size_t size;      /* sizeof the struct. */
@@ -46,7 +48,10 @@ struct schema {
     uint32_t n_fields;
 };
 
-/* The schema of the rows of a table. */
+/* Bytes of a value of a type other than FIELD_STRUCT, FIELD_ARRAY and FIELD_SCALARS. */
+size_t schema_scalar_size(uint8_t type);
+
+/* The schema of the rows of a table; NULL for kinds that do not exist. */
 const struct schema *schema_of_kind(enum kind kind);
 
 /* The schema of the member of struct command's union that belongs to a kind, NULL for kinds that
@@ -67,6 +72,8 @@ void schema_free(const struct schema *schema, void *object, const struct mem *me
  * machine. */
 uint64_t schema_hash(const struct schema *schema, const void *object, uint64_t seed);
 
+/* All fields that are not derived are the same; an absent text differs from an empty one here, but
+ * not in the hash. */
 bool schema_equal(const struct schema *schema, const void *a, const void *b);
 
 #endif
