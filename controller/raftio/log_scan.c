@@ -1,0 +1,238 @@
+/* Reading the log at open: which entries are there, and can they be trusted? See log.c for the
+ * format and for what tells a torn tail from damage. */
+#include "common/base/str.h"
+#include "controller/raftio/log_impl.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct names { /* Numbers of the files there are. */
+    const struct mem *mem;
+    uint32_t *numbers;
+    size_t n;
+    size_t cap;
+};
+
+struct scan { /* One file in memory. */
+    struct log *l;
+    struct cache *entries;
+    char name[DISK_NAME_MAX];
+    uint32_t number;
+    uint8_t *data;
+    size_t size;
+    size_t offset; /* Of the record being looked at. */
+};
+
+static void note_name(void *arg, const char *name)
+{
+    struct names *names = arg;
+    uint64_t number;
+    struct str s = str_of(name);
+    if (s.n != 14 || !str_starts(s, "log-") || !str_u64(str_slice(s, 4, s.n), &number) ||
+        number == 0 || number > UINT32_MAX) {
+        return;
+    }
+    if (names->n == names->cap) {
+        size_t cap = names->cap == 0 ? 16 : names->cap * 2;
+        names->numbers = mem_resize(names->mem, names->numbers, names->cap * sizeof *names->numbers,
+                                    cap * sizeof *names->numbers);
+        names->cap = cap;
+    }
+    names->numbers[names->n++] = (uint32_t)number;
+}
+
+static int compare_numbers(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a;
+    uint32_t y = *(const uint32_t *)b;
+    return (x > y) - (x < y);
+}
+
+static int damaged(const struct scan *s, struct err *err, const char *why)
+{
+    return err_set(err, ERR_CORRUPT, "%s: damaged at offset %zu (entry %llu): %s", s->name,
+                   s->offset, (unsigned long long)(cache_last(s->entries) + 1), why);
+}
+
+/* Is there a whole record of this file at this offset? Its size, or 0. */
+static size_t record_at(const struct scan *s, size_t offset)
+{
+    const uint8_t *p = s->data + offset;
+    uint32_t len;
+    if (s->size - offset < LOG_RECORD || get_u32(p + 32) != s->number) {
+        return 0;
+    }
+    len = get_u32(p);
+    if (len > REPLICA_ENTRY_MAX || log_record_size(len) > s->size - offset ||
+        log_record_crc(p, len) != get_u32(p + 4)) {
+        return 0;
+    }
+    return log_record_size(len);
+}
+
+/* No whole record at s->offset: the end, a torn tail, or damage? */
+static int judge_tail(struct scan *s, struct err *err)
+{
+    uint64_t missing = cache_last(s->entries) + 1;
+    const struct slot *mark = slots_newest(&s->l->mark);
+    if (mark != NULL && mark->len == 16 && get_u64(mark->bytes) == s->number &&
+        get_u64(mark->bytes + 8) >= missing) {
+        return damaged(s, err, "the watermark says that it was durable");
+    }
+    for (size_t at = s->offset + 8; at + LOG_RECORD <= s->size; at += 8) {
+        if (record_at(s, at) != 0 && get_u64(s->data + at + 24) >= missing) {
+            return damaged(s, err, "a later record says that it was durable");
+        }
+    }
+    return 0;
+}
+
+static int read_records(struct scan *s, struct err *err)
+{
+    size_t size;
+    for (s->offset = LOG_HEAD; s->offset < s->size; s->offset += size) {
+        const uint8_t *p = s->data + s->offset;
+        uint64_t next = cache_last(s->entries) + 1;
+        const struct cache_entry *before = cache_get(s->entries, next - 1);
+        uint32_t type;
+        size = record_at(s, s->offset);
+        if (size == 0) {
+            return judge_tail(s, err);
+        }
+        type = get_u32(p + 36);
+        if (get_u64(p + 8) != next) {
+            return damaged(s, err, "another index");
+        }
+        if (type < RAFT_COMMAND || type > RAFT_CHANGE) {
+            return damaged(s, err, "unknown type");
+        }
+        if (get_u64(p + 16) == 0 || (before != NULL && get_u64(p + 16) < before->term)) {
+            return damaged(s, err, "term goes back");
+        }
+        cache_append(s->entries, get_u64(p + 16), (enum raft_entry_type)type, p + LOG_RECORD,
+                     get_u32(p), 0);
+    }
+    return 0;
+}
+
+static int read_head(struct scan *s, bool oldest, struct log_segment *ret, struct err *err)
+{
+    const uint8_t *p = s->data;
+    uint64_t first;
+    if (s->size < LOG_HEAD || memcmp(p, log_magic, sizeof log_magic) != 0 ||
+        crc32c(0, p + 12, LOG_HEAD - 12) != get_u32(p + 8) || get_u32(p + 12) != s->number ||
+        get_u64(p + 16) == 0) {
+        return err_set(err, ERR_CORRUPT, "%s: damaged at offset 0 (head)", s->name);
+    }
+    first = get_u64(p + 16);
+    if (oldest || get_u32(p + 24) == 1 || first <= s->entries->first) {
+        cache_reset(s->entries, first);
+    } else if (first > cache_last(s->entries) + 1) {
+        return err_set(err, ERR_CORRUPT,
+                       "%s starts with entry %llu, but the file before ends "
+                       "with %llu",
+                       s->name, (unsigned long long)first,
+                       (unsigned long long)cache_last(s->entries));
+    }
+    cache_truncate(s->entries, first);
+    *ret = (struct log_segment){s->number, first, s->size};
+    return 0;
+}
+
+static int scan_file(struct log *l, struct cache *entries, uint32_t number, bool oldest,
+                     bool newest, struct log_segment *ret, struct err *err)
+{
+    const struct disk *d = l->disk;
+    struct scan s = {.l = l, .entries = entries, .number = number};
+    void *file = NULL;
+    uint64_t size;
+    int rv;
+    log_segment_name(number, s.name);
+    rv = d->open(d->ctx, s.name, false, &file, err);
+    if (rv != 0) {
+        return rv;
+    }
+    rv = d->size(d->ctx, file, &size, err);
+    if (rv == 0 && (size < LOG_HEAD || size > LOG_SEGMENT_MAX)) {
+        rv = err_set(err, ERR_CORRUPT, "%s: %llu bytes", s.name, (unsigned long long)size);
+    }
+    if (rv == 0) {
+        s.size = (size_t)size;
+        s.data = mem_alloc(l->mem, s.size);
+        rv = d->pread(d->ctx, file, 0, s.data, s.size, err);
+    }
+    if (rv == 0) {
+        rv = read_head(&s, oldest, ret, err);
+    }
+    if (rv == 0) {
+        rv = read_records(&s, err);
+    }
+    /* What was read may still be on its way to the disk; from here on it counts as durable. */
+    if (rv == 0 && newest) {
+        rv = d->sync(d->ctx, file, err);
+    }
+    mem_free(l->mem, s.data, s.size);
+    d->close(d->ctx, file);
+    return rv;
+}
+
+static int check_mark(const struct log *l, const struct names *names, struct err *err)
+{
+    const struct slot *mark = slots_newest(&l->mark);
+    uint64_t number;
+    if (mark == NULL) {
+        return 0;
+    }
+    if (mark->len != 16) {
+        return err_set(err, ERR_CORRUPT, "watermark: %zu bytes", mark->len);
+    }
+    number = get_u64(mark->bytes);
+    if (names->n == 0 || number > names->numbers[names->n - 1]) {
+        return err_set(err, ERR_CORRUPT,
+                       "log-%010llu is missing: the watermark says that it was there with entry "
+                       "%llu",
+                       (unsigned long long)number, (unsigned long long)get_u64(mark->bytes + 8));
+    }
+    return 0;
+}
+
+/* A file that was being prepared has no promise in it: the next one is made anew. */
+static int drop_spare(struct log *l, struct err *err)
+{
+    const struct disk *d = l->disk;
+    int rv = d->unlink(d->ctx, LOG_SPARE_NAME, err);
+    if (rv == ERR_NOTFOUND) {
+        return 0;
+    }
+    return rv != 0 ? rv : d->sync_dir(d->ctx, err);
+}
+
+int log_scan(struct log *l, struct cache *entries, struct err *err)
+{
+    struct names names = {.mem = l->mem};
+    int rv = drop_spare(l, err);
+    if (rv == 0) {
+        rv = l->disk->list(l->disk->ctx, note_name, &names, err);
+    }
+    if (rv == 0) {
+        if (names.n > 0) {
+            qsort(names.numbers, names.n, sizeof *names.numbers, compare_numbers);
+        }
+        rv = check_mark(l, &names, err);
+    }
+    for (size_t i = 0; rv == 0 && i < names.n; i++) {
+        struct log_segment s;
+        if (i > 0 && names.numbers[i] != names.numbers[i - 1] + 1) {
+            rv = err_set(err, ERR_CORRUPT, "log-%010u is missing", names.numbers[i] - 1);
+            break;
+        }
+        rv = scan_file(l, entries, names.numbers[i], i == 0, i + 1 == names.n, &s, err);
+        if (rv == 0) {
+            log_add_segment(l, &s);
+            l->next_number = s.number + 1;
+        }
+    }
+    mem_free(l->mem, names.numbers, names.cap * sizeof *names.numbers);
+    return rv;
+}

@@ -1,0 +1,80 @@
+/* controller/raftio/message.h
+ *
+ * What controllers say to each other, as bytes. Every field of what arrives is checked, against its
+ * range, against the bytes that are left and against the other fields, before libraft sees it: its
+ * own checks are assertions that the packaged build leaves out. Pure. */
+#ifndef CONTROLLER_RAFTIO_MESSAGE_H
+#define CONTROLLER_RAFTIO_MESSAGE_H
+
+#include "common/base/buf.h"
+#include "common/base/err.h"
+#include "controller/raft/replica.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define MESSAGE_VERSION   1u
+#define MESSAGE_HEAD      4u /* Bytes in front of each body: its length. */
+#define MESSAGE_BODY_MAX  (REPLICA_ENTRY_MAX + 64u * 1024u)
+#define MESSAGE_CHUNK_MAX (32u * 1024u)
+#define MESSAGE_INDEX_MAX (UINT64_C(1) << 60) /* Of indexes and terms. */
+
+enum message_kind {
+    MESSAGE_HELLO = 1, /* First on every connection. */
+    MESSAGE_REPLICA,   /* For replica_receive(). */
+    MESSAGE_CHUNK,     /* Part of a snapshot. */
+    MESSAGE_CHUNK_ACK,
+};
+
+struct message_hello {
+    uint32_t version;
+    uint64_t from; /* Member ids. */
+    uint64_t to;
+};
+
+/* A snapshot in pieces; term, index and size together name the transfer. */
+struct message_chunk {
+    uint64_t term; /* The leader's. */
+    struct replica_snapshot snapshot;
+    uint64_t size;   /* Bytes in all. */
+    uint64_t offset; /* Of this piece. */
+    const uint8_t *bytes;
+    size_t n; /* 0 only when size is. */
+};
+
+struct message_chunk_ack {
+    uint64_t term;
+    uint64_t index;
+    uint64_t offset; /* Bytes received without a gap; UINT64_MAX: not wanted. */
+};
+
+#define MESSAGE_UNWANTED UINT64_MAX
+
+struct message {
+    enum message_kind kind;
+    union {
+        struct message_hello hello;
+        struct replica_message replica; /* Its peer is 0: only the connection knows. */
+        struct message_chunk chunk;
+        struct message_chunk_ack ack;
+    };
+};
+
+/* Append length and body to out. The caller checks out->overflow. */
+void message_encode(const struct message *m, struct buf *out);
+void message_encode_replica(const struct replica_message *m, struct buf *out);
+
+/* Take a body apart. Entries, chunk and configuration are borrowed from it; entries is where the
+ * array of an AppendEntries goes. ERR_PROTOCOL names the field and the rule. */
+int message_decode(const uint8_t *body, size_t len, struct raft_entry entries[REPLICA_BATCH_MAX],
+                   struct message *ret, struct err *err);
+
+/* The length of the body announced by MESSAGE_HEAD bytes; ERR_TOOBIG beyond MESSAGE_BODY_MAX,
+ * ERR_PROTOCOL when 0. */
+int message_body_len(const uint8_t head[MESSAGE_HEAD], size_t *ret, struct err *err);
+
+/* May this message be dropped to make room? Everything raft repeats by itself, when it is large. */
+bool message_is_append(const struct replica_message *m);
+
+#endif
