@@ -192,7 +192,7 @@ struct place_task {
  * of the given tasks are, binpack where most is left after the stop, random by the seed; then the
  * newest, then the highest id. Each choice counts for the next. n_stop <= n_tasks. Errors as
  * place(). */
-int place_scale_in(const struct view *v, const struct place_request *request,
+int place_scale_in(struct view *v, const struct place_request *request,
                    const struct place_task *tasks, uint32_t n_tasks, uint32_t n_stop, uint32_t *ret,
                    struct arena *arena, struct err *err);
 

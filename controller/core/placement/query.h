@@ -7,27 +7,28 @@
  *     or    = and { ( "or" | "||" ) and }
  *     and   = not { ( "and" | "&&" ) not }
  *     not   = ( "not" | "!" ) not | "(" or ")" | subject test
- *     test  = ( "exists" | "!exists" ) | op argument | ( "in" | "!in" ) "[" argument { "," argument
- * } "]"
+ *     test  = "exists" | "!exists" | operator argument | ( "in" | "!in" ) list
+ *     list  = "[" argument { "," argument } "]"
  *
  * Subjects: agentConnected agentVersion attribute:NAME ec2InstanceId registeredAt runningTasksCount
  * task:group. Operators: == != > >= < <= =~ !~ and their words (equals not_equals greater_than
  * greater_than_equal less_than less_than_equal matches not_matches not_in not_exists). An argument
- * is a bare word or is put in '' or "", where a backslash protects the next quote or backslash; an
- * unquoted pattern runs to the next blank outside its own brackets. Words of the language are
- * accepted in lower or upper case; everything else is case-sensitive.
+ * is a bare word, or is put in '' or "", where a backslash protects the next quote or backslash. A
+ * bare pattern may hold its own brackets, as long as they are balanced. Operators and connectives
+ * may be written in any case; everything else is case-sensitive.
  *
  * Meaning:
  * - A negative operator is the exact negation of the positive one, so `attribute:x != y` selects a
- *   node that has no attribute x.
- * - `<` and its like compare as numbers when both sides are decimal numbers, agentVersion and its
- *   argument component by component ("1.10.0" > "1.9"), anything else as bytes.
- *   Equality is of text, except where the subject is a number, a version or a time.
- * - registeredAt compares at the precision written: `== 2018-06-18` is that whole day (UTC).
+ *   node that has no attribute x. The orders (> >= < <=) do not hold for what is absent.
+ * - The orders compare as numbers when both sides are decimal numbers, agentVersion component by
+ *   component ("1.10.0" > "1.9"), anything else as bytes. Equality is of text, except where the
+ *   subject is a number, a version or a time.
+ * - registeredAt compares at the precision written: `== 2018-06-18` is that whole day. Dates are
+ *   2018-06-18, 2018-06-18T22:28:28, the same with Z or +hh:mm; without a zone they are UTC.
  * - task:group tests the groups of the tasks on the node: a positive operator holds when one of
  *   them satisfies it.
  * - A pattern must match the whole value, as in Java's String.matches; see regex.h for the syntax.
- */
+ * - registeredAt and runningTasksCount have no patterns, agentConnected and task:group no order. */
 #ifndef CONTROLLER_CORE_PLACEMENT_QUERY_H
 #define CONTROLLER_CORE_PLACEMENT_QUERY_H
 

@@ -35,6 +35,7 @@
 #define VIEW_NODES_MAX      (1u << 20) /* Nodes of one cluster. */
 #define VIEW_AMOUNT_MAX     (1u << 29) /* CPU units, MiB or GPUs of one node. */
 #define VIEW_ATTRIBUTES_MAX 256        /* Attributes of one node. */
+#define VIEW_TEXT_MAX       1000       /* Bytes of a name, a value or an id of a node. */
 #define VIEW_RESERVED_MAX   128        /* Reserved port ranges of one node. */
 #define VIEW_NONE           UINT32_MAX /* No node. */
 

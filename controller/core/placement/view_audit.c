@@ -1,0 +1,108 @@
+/* Does every derived figure of a view agree with what it derives from? */
+#include "controller/core/placement/view_impl.h"
+
+#include <string.h>
+
+static bool wrong(struct err *err, uint32_t slot, const char *what)
+{
+    err_set(err, ERR_CORRUPT, "placement view, slot %u: %s", slot, what);
+    return false;
+}
+
+static bool ports_ok(const struct portset *set)
+{
+    for (uint32_t i = 0; i < set->n; i++) {
+        if (set->ports[i] == 0 || (i > 0 && set->ports[i] <= set->ports[i - 1])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool slot_ok(const struct view *v, uint32_t slot, struct err *err)
+{
+    const struct view_slot *s = &v->slots[slot];
+    bool available = view_available(s);
+    uint32_t in_groups = 0;
+    if (v->scan_cpu[slot] != (available ? s->free.cpu : -1) ||
+        v->scan_memory[slot] != (available ? s->free.memory_mib : -1)) {
+        return wrong(err, slot, "the scan sees other amounts");
+    }
+    if (!s->used) {
+        return true;
+    }
+    if (s->free.cpu > (int32_t)s->cpu || s->free.memory_mib > (int32_t)s->memory_mib ||
+        s->free.gpus > (int32_t)s->gpus) {
+        return wrong(err, slot, "more is free than there is");
+    }
+    if (view_find(v, s->id) != slot || s->class >= v->n_classes) {
+        return wrong(err, slot, "not in the index, or without a class");
+    }
+    for (int p = 0; p < VIEW_PROTO_N; p++) {
+        if (!ports_ok(&s->held[p]) || !ports_ok(&s->reserved[p])) {
+            return wrong(err, slot, "ports out of order");
+        }
+    }
+    for (uint32_t i = 0; i < s->n_groups; i++) {
+        uint32_t n = view_group_count(v, s->groups[i], slot);
+        if (n == 0) {
+            return wrong(err, slot, "lists a group without tasks");
+        }
+        in_groups += n;
+    }
+    return in_groups <= s->free.n_tasks || wrong(err, slot, "more tasks in groups than tasks");
+}
+
+static bool groups_ok(const struct view *v, struct err *err)
+{
+    uint32_t n_listed = 0, n_counted = 0;
+    for (uint32_t i = 0; i < v->n_slots; i++) {
+        n_listed += v->slots[i].n_groups;
+    }
+    for (uint32_t g = 0; g < v->n_groups; g++) {
+        const struct view_group *group = &v->groups[g];
+        uint32_t n_tasks = 0, n_counts = 0;
+        for (uint32_t i = 0; i < group->cap; i++) {
+            if (group->counts[i].slot != VIEW_NONE) {
+                n_tasks += group->counts[i].n;
+                n_counts++;
+            }
+        }
+        if (n_tasks != group->n_tasks || n_counts != group->n_counts) {
+            return wrong(err, g, "group with another total than its counts");
+        }
+        if (group->name != NULL && n_tasks == 0 && group->n_holds == 0) {
+            return wrong(err, g, "group that nobody needs");
+        }
+        n_counted += n_counts;
+    }
+    return n_listed == n_counted || wrong(err, VIEW_NONE, "nodes and groups disagree");
+}
+
+bool view_audit(const struct view *v, struct err *err)
+{
+    uint32_t n_nodes = 0, n_gpu_nodes = 0, n_in_classes = 0;
+    uint64_t total_cpu = 0, total_memory_mib = 0;
+    for (uint32_t i = 0; i < v->n_slots; i++) {
+        const struct view_slot *s = &v->slots[i];
+        if (!slot_ok(v, i, err)) {
+            return false;
+        }
+        n_nodes += s->used;
+        n_gpu_nodes += s->used && s->gpus > 0;
+        total_cpu += s->used ? s->cpu : 0;
+        total_memory_mib += s->used ? s->memory_mib : 0;
+    }
+    for (uint32_t i = 0; i < v->n_classes; i++) {
+        n_in_classes += v->classes[i].n_nodes;
+    }
+    if (n_nodes != v->n_nodes || n_nodes + v->n_free_slots != v->n_slots || n_nodes != v->by_id.n ||
+        n_nodes != n_in_classes) {
+        return wrong(err, VIEW_NONE, "the number of nodes differs");
+    }
+    if (n_gpu_nodes != v->n_gpu_nodes || total_cpu != v->total_cpu ||
+        total_memory_mib != v->total_memory_mib) {
+        return wrong(err, VIEW_NONE, "the total capacity differs");
+    }
+    return groups_ok(v, err);
+}

@@ -1,0 +1,193 @@
+/* How many tasks of which group run where. */
+#include "common/base/hash.h"
+#include "controller/core/placement/view_impl.h"
+
+#include <assert.h>
+#include <string.h>
+
+#define HASH_SEED 0x67726f7570u
+#define CAP_MIN   8u
+
+static bool name_eq(const void *ctx, uint32_t value, const void *key)
+{
+    const struct view *v = ctx;
+    const struct str *name = key;
+    return str_eq(str_make(v->groups[value].name, v->groups[value].n_name), *name);
+}
+
+static uint64_t name_hash(const void *ctx, uint32_t value)
+{
+    const struct view *v = ctx;
+    return v->groups[value].hash;
+}
+
+uint32_t view_group_find(const struct view *v, struct str name)
+{
+    if (name.n == 0) {
+        return NO_GROUP;
+    }
+    return map_get(&v->by_name, hash_bytes(name.p, name.n, HASH_SEED), name_eq, v, &name);
+}
+
+uint32_t view_group_hold(struct view *v, struct str name)
+{
+    uint32_t group = view_group_find(v, name);
+    if (group == NO_GROUP && name.n > 0) {
+        if (v->n_free_groups > 0) {
+            group = v->free_groups[--v->n_free_groups];
+        } else {
+            uint32_t cap = v->cap_groups;
+            v->groups =
+                view_grow(v->mem, v->groups, v->n_groups, &v->cap_groups, sizeof *v->groups);
+            v->free_groups =
+                view_grow(v->mem, v->free_groups, v->n_groups, &cap, sizeof *v->free_groups);
+            group = v->n_groups++;
+        }
+        struct view_group *g = &v->groups[group];
+        memset(g, 0, sizeof *g);
+        g->n_name = (uint32_t)name.n;
+        g->name = mem_dup(v->mem, name.p, name.n);
+        g->hash = hash_bytes(name.p, name.n, HASH_SEED);
+        map_put(&v->by_name, g->hash, group, name_hash, v);
+    }
+    if (group != NO_GROUP) {
+        v->groups[group].n_holds++;
+    }
+    return group;
+}
+
+static void group_close(struct view *v, struct view_group *g)
+{
+    mem_free(v->mem, g->name, g->n_name + (size_t)1);
+    mem_free(v->mem, g->counts, g->cap * sizeof *g->counts);
+    memset(g, 0, sizeof *g);
+}
+
+/* Forget a group that nobody needs. */
+static void group_check(struct view *v, uint32_t group)
+{
+    struct view_group *g = &v->groups[group];
+    if (g->n_tasks == 0 && g->n_holds == 0) {
+        assert(g->n_counts == 0);
+        map_remove(&v->by_name, g->hash, group, name_hash, v);
+        group_close(v, g);
+        v->free_groups[v->n_free_groups++] = group;
+    }
+}
+
+void view_group_release(struct view *v, uint32_t group)
+{
+    if (group != NO_GROUP) {
+        assert(v->groups[group].n_holds > 0);
+        v->groups[group].n_holds--;
+        group_check(v, group);
+    }
+}
+
+/* --- the counts
+ * ----------------------------------------------------------------------------------- */
+
+static uint32_t home_of(const struct view_group *g, uint32_t slot)
+{
+    return (uint32_t)((slot * UINT64_C(0x9e3779b97f4a7c15)) >> 32) & (g->cap - 1);
+}
+
+/* Where the slot is, or would be put. cap > 0. */
+static uint32_t place_of(const struct view_group *g, uint32_t slot)
+{
+    uint32_t i = home_of(g, slot);
+    while (g->counts[i].slot != slot && g->counts[i].slot != VIEW_NONE) {
+        i = (i + 1) & (g->cap - 1);
+    }
+    return i;
+}
+
+uint32_t view_group_count(const struct view *v, uint32_t group, uint32_t slot)
+{
+    if (group == NO_GROUP || v->groups[group].cap == 0) {
+        return 0;
+    }
+    const struct view_group *g = &v->groups[group];
+    const struct group_count *c = &g->counts[place_of(g, slot)];
+    return c->slot == slot ? c->n : 0;
+}
+
+static void counts_grow(struct view *v, struct view_group *g)
+{
+    struct view_group old = *g;
+    g->cap = old.cap == 0 ? CAP_MIN : old.cap * 2;
+    g->counts = mem_alloc(v->mem, g->cap * sizeof *g->counts);
+    memset(g->counts, 0xff, g->cap * sizeof *g->counts);
+    for (uint32_t i = 0; i < old.cap; i++) {
+        if (old.counts[i].slot != VIEW_NONE) {
+            g->counts[place_of(g, old.counts[i].slot)] = old.counts[i];
+        }
+    }
+    mem_free(v->mem, old.counts, old.cap * sizeof *old.counts);
+}
+
+/* Take out the entry at `hole`, moving later ones of the same run forward. */
+static void counts_remove(struct view_group *g, uint32_t hole)
+{
+    uint32_t mask = g->cap - 1;
+    for (uint32_t i = (hole + 1) & mask; g->counts[i].slot != VIEW_NONE; i = (i + 1) & mask) {
+        uint32_t home = home_of(g, g->counts[i].slot);
+        if (((i - home) & mask) >= ((i - hole) & mask)) {
+            g->counts[hole] = g->counts[i];
+            hole = i;
+        }
+    }
+    g->counts[hole].slot = VIEW_NONE;
+    g->n_counts--;
+}
+
+static void slot_add_group(struct view *v, struct view_slot *s, uint32_t group)
+{
+    s->groups = view_grow(v->mem, s->groups, s->n_groups, &s->cap_groups, sizeof *s->groups);
+    s->groups[s->n_groups++] = group;
+}
+
+static void slot_remove_group(struct view_slot *s, uint32_t group)
+{
+    for (uint32_t i = 0; i < s->n_groups; i++) {
+        if (s->groups[i] == group) {
+            s->groups[i] = s->groups[--s->n_groups];
+            return;
+        }
+    }
+    assert(false);
+}
+
+void view_group_change(struct view *v, uint32_t group, uint32_t slot, int32_t delta)
+{
+    struct view_group *g = &v->groups[group];
+    if (g->n_counts >= g->cap / 4 * 3) {
+        counts_grow(v, g);
+    }
+    uint32_t at = place_of(g, slot);
+    if (g->counts[at].slot != slot) {
+        g->counts[at] = (struct group_count){slot, 0};
+        g->n_counts++;
+        slot_add_group(v, &v->slots[slot], group);
+    }
+    assert((int64_t)g->counts[at].n + delta >= 0);
+    g->counts[at].n += (uint32_t)delta;
+    g->n_tasks += (uint32_t)delta;
+    if (g->counts[at].n == 0) {
+        counts_remove(g, at);
+        slot_remove_group(&v->slots[slot], group);
+        group_check(v, group);
+    }
+}
+
+void view_groups_close(struct view *v)
+{
+    for (uint32_t i = 0; i < v->n_groups; i++) {
+        if (v->groups[i].name != NULL) {
+            group_close(v, &v->groups[i]);
+        }
+    }
+    mem_free(v->mem, v->groups, v->cap_groups * sizeof *v->groups);
+    mem_free(v->mem, v->free_groups, v->cap_groups * sizeof *v->free_groups);
+    map_close(&v->by_name);
+}

@@ -1,0 +1,235 @@
+/* controller/core/placement/view_impl.h
+ *
+ * The inside of struct view, shared by view*.c and place*.c alone. */
+#ifndef CONTROLLER_CORE_PLACEMENT_VIEW_IMPL_H
+#define CONTROLLER_CORE_PLACEMENT_VIEW_IMPL_H
+
+#include "common/base/map.h"
+#include "controller/core/placement/portset.h"
+#include "controller/core/placement/view.h"
+
+#define VIEW_QUERIES_MAX 512 /* Compiled constraints kept; the least recently used goes. */
+#define VIEW_DOMAINS_MAX 64  /* Attributes that tasks are spread by, likewise. */
+
+#define NO_GROUP  UINT32_MAX
+#define NO_DOMAIN UINT32_MAX
+
+/* Nodes with the same attributes and agent version are of one class, and whatever depends on these
+ * alone is computed once per class. */
+struct view_class {
+    uint32_t n_nodes; /* 0: this number is free. */
+    uint32_t n_bytes;
+    uint8_t *bytes; /* Attributes sorted by name: two lengths (u16), name, value. */
+    uint64_t hash;
+};
+
+/* How many tasks of a group are on a node; open addressing by slot. */
+struct group_count {
+    uint32_t slot; /* VIEW_NONE: empty. */
+    uint32_t n;
+};
+
+struct view_group {
+    uint32_t n_tasks; /* On all nodes. */
+    uint32_t n_holds; /* The group exists while either is not 0. */
+    uint32_t n_name;
+    char *name;
+    uint64_t hash;
+    uint32_t n_counts; /* Nodes with a task of the group. */
+    uint32_t cap;      /* Power of two, or 0. */
+    struct group_count *counts;
+};
+
+struct view_slot {
+    struct id id;
+    bool used;
+    bool agent_connected;
+    uint8_t status;
+    uint32_t owner;
+    uint32_t class;
+    uint32_t cpu; /* Capacity. */
+    uint32_t memory_mib;
+    uint32_t gpus;
+    struct view_free free;
+    uint64_t registered_at_ms;
+    char *ec2_instance_id;
+    uint32_t n_ec2_instance_id;
+    uint16_t dynamic_first;
+    uint16_t dynamic_last;
+    uint16_t cursor[VIEW_PROTO_N]; /* Where the search for a dynamic port starts. */
+    struct portset held[VIEW_PROTO_N];
+    struct portset reserved[VIEW_PROTO_N];
+    uint32_t n_groups; /* Distinct groups of the tasks here. */
+    uint32_t cap_groups;
+    uint32_t *groups;
+};
+
+struct view_reservation {
+    uint32_t slot; /* VIEW_NONE: its node is gone. */
+    uint32_t cpu;
+    uint32_t memory_mib;
+    uint32_t gpus;
+    uint32_t group;
+    uint32_t n_ports;
+    struct view_port *ports;
+};
+
+enum verdict { VERDICT_UNKNOWN, VERDICT_YES, VERDICT_NO };
+
+/* A compiled constraint and, when it depends on attributes alone, what it says of each class. */
+struct view_query {
+    struct query *query;
+    char *text;
+    uint32_t n_text;
+    uint64_t hash;
+    uint64_t used_at; /* view->clock of the last use. */
+    uint32_t cap;     /* Of verdicts. */
+    uint8_t *verdicts;
+};
+
+#define DOMAIN_UNKNOWN (UINT32_MAX - 1)
+
+struct domain_value {
+    char *text;
+    uint32_t n;
+    uint64_t hash;
+};
+
+/* The values of one attribute, numbered; and the number of each class's value. */
+struct view_domain {
+    char *name;
+    uint32_t n_name;
+    uint64_t used_at;
+    uint32_t n_values;
+    uint32_t n_classes; /* Of of_class. */
+    uint32_t *of_class; /* DOMAIN_UNKNOWN until it is looked up. */
+    uint32_t cap_values;
+    struct domain_value *values;
+    struct map by_value;
+};
+
+struct view {
+    const struct mem *mem;
+    uint32_t n_slots;
+    uint32_t cap_slots;
+    uint32_t n_nodes;
+    uint32_t n_gpu_nodes;
+    uint64_t total_cpu; /* Capacity of all nodes. */
+    uint64_t total_memory_mib;
+    struct view_slot *slots;
+    /* What the scan reads: free amounts, or -1 where no task may go at all. Padded to SCAN_STEP. */
+    int32_t *scan_cpu;
+    int32_t *scan_memory;
+    uint32_t *free_slots;
+    uint32_t n_free_slots;
+    struct map by_id;
+
+    struct view_class *classes;
+    uint32_t n_classes; /* Numbers given out, free ones included. */
+    uint32_t cap_classes;
+    uint32_t *free_classes;
+    uint32_t n_free_classes;
+    struct map by_bytes;
+
+    struct view_group *groups;
+    uint32_t n_groups;
+    uint32_t cap_groups;
+    uint32_t *free_groups;
+    uint32_t n_free_groups;
+    struct map by_name;
+
+    struct view_reservation *reservations;
+    uint32_t n_reservations;
+    uint32_t cap_reservations;
+    uint64_t n_settled; /* Number of the first one still here. */
+
+    uint64_t clock; /* Counts uses of the caches below; decides nothing but evictions. */
+    struct view_query *queries;
+    uint32_t n_queries;
+    uint32_t cap_queries;
+    struct map query_by_text;
+    struct view_domain *domains;
+    uint32_t n_domains;
+    uint32_t cap_domains;
+};
+
+#define SCAN_STEP 64u
+
+/* --- view.c
+ * ---------------------------------------------------------------------------------------- */
+
+/* Grow an array of n elements of `size` to hold at least one more; new ones are zeroed. */
+void *view_grow(const struct mem *mem, void *array, uint32_t n, uint32_t *cap, size_t size);
+
+static inline bool view_available(const struct view_slot *s)
+{
+    return s->used && s->status == VIEW_ACTIVE && s->agent_connected;
+}
+
+/* Account for one task more or less; group may be NO_GROUP. */
+void view_book(struct view *v, uint32_t slot, const struct view_take *take, uint32_t group);
+void view_unbook(struct view *v, uint32_t slot, const struct view_take *take, uint32_t group);
+
+/* The port that stands in the way of [first, first + count), or PORT_NONE. */
+uint16_t view_port_conflict(const struct view_slot *s, unsigned proto, uint16_t first,
+                            uint32_t count);
+
+/* What a query asks about a node. */
+struct view_subject {
+    const struct view *view;
+    const struct view_slot *slot;
+};
+void view_query_node(struct view_subject *subject, struct query_node *ret);
+
+/* --- view_class.c
+ * ---------------------------------------------------------------------------------- */
+
+/* The class of a node's attributes and agent version, counted; ERR_INVALID leaves all as it was. */
+int view_class_get(struct view *v, const struct view_node *node, uint32_t *ret, struct err *err);
+void view_class_put(struct view *v, uint32_t class);
+
+/* The value of an attribute of the class; false when it lacks it. */
+bool view_class_attribute(const struct view_class *c, struct str name, struct str *ret_value);
+struct str view_class_version(const struct view_class *c);
+void view_classes_close(struct view *v);
+
+/* --- view_group.c
+ * ---------------------------------------------------------------------------------- */
+
+uint32_t view_group_find(const struct view *v, struct str name); /* Or NO_GROUP. */
+
+/* Find or make the group and keep it until view_group_release(). Empty names give NO_GROUP. */
+uint32_t view_group_hold(struct view *v, struct str name);
+void view_group_release(struct view *v, uint32_t group);
+
+uint32_t view_group_count(const struct view *v, uint32_t group, uint32_t slot);
+
+/* Add delta (+1, -1, or minus all) to the count of a group on a node. */
+void view_group_change(struct view *v, uint32_t group, uint32_t slot, int32_t delta);
+void view_groups_close(struct view *v);
+
+/* --- view_cache.c
+ * ---------------------------------------------------------------------------------- */
+
+/* The number of the compiled constraint; valid until VIEW_QUERIES_MAX others have been asked for.
+ */
+int view_query_get(struct view *v, struct str text, uint32_t *ret, struct err *err);
+
+/* Does it select the node in this slot? */
+bool view_query_selects(struct view *v, uint32_t query, uint32_t slot);
+
+/* Does it depend on attributes alone? */
+bool view_query_is_static(const struct view *v, uint32_t query);
+
+/* The number of an attribute's table of values; valid until VIEW_DOMAINS_MAX others have been asked
+ * for. */
+uint32_t view_domain_get(struct view *v, struct str attribute);
+
+/* The number of the value that nodes of a class have, or NO_DOMAIN. */
+uint32_t view_domain_of(struct view *v, uint32_t domain, uint32_t class);
+
+/* A class number was given out anew: forget what was known about it. */
+void view_caches_forget(struct view *v, uint32_t class);
+void view_caches_close(struct view *v);
+
+#endif
