@@ -10,7 +10,10 @@
 #define LIMIT_NODES                 200000
 #define LIMIT_TASKS                 4000000
 #define LIMIT_TASKDEFS              1000000 /* Revisions, all families together. */
+#define LIMIT_REVISIONS             1000000 /* Ever, of one family. */
 #define LIMIT_TOKENS                4000000
+#define LIMIT_JOINS                 1000
+#define LIMIT_TOKEN                 64  /* Bytes of an idempotency token. */
 #define LIMIT_NAME                  255 /* Bytes of a cluster, service or family name. */
 #define LIMIT_CONTAINERS            10  /* Per task definition. */
 #define LIMIT_PORTS_PER_CONTAINER   100
@@ -31,5 +34,12 @@
 #define LIMIT_OVERRIDES_BYTES       8192
 #define LIMIT_TOKEN_LIFE_MS         (24ll * 3600 * 1000)
 #define LIMIT_STOPPED_LIFE_MS       (3600ll * 1000) /* Stopped tasks stay visible at least so long. */
+#define LIMIT_INACTIVE_LIFE_MS      (3600ll * 1000) /* Likewise INACTIVE clusters, services, nodes. */
+#define LIMIT_GC_ROWS               10000 /* Removed by one CMD_GC, and those of the same age. */
+#define LIMIT_BACKOFF_MS            (15ll * 60 * 1000)  /* Longest wait after failing starts. */
+#define LIMIT_EVENT_REPEAT_MS       (6ll * 3600 * 1000) /* The same event again after this. */
+#define LIMIT_EVENT                 1000                /* Bytes of a service event. */
+#define LIMIT_RESERVED_PORTS        100                 /* Per node and protocol. */
+#define LIMIT_REPORT_TEXT           512 /* Bytes of a container's reason, runtime id or digest. */
 
 #endif

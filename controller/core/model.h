@@ -61,6 +61,12 @@ enum network_mode {
 
 enum launch_type { LAUNCH_EC2 = 0, LAUNCH_FARGATE = 1, LAUNCH_EXTERNAL = 2 };
 
+/* Derived lists are threaded through the rows, by slot. */
+struct task_links {
+    uint32_t prev;
+    uint32_t next;
+};
+
 /* --- clusters -----------------------------------------------------------------------------------
  */
 
@@ -73,11 +79,16 @@ struct cluster {
     struct str spec; /* Encoded ecs.log.v1.ClusterSpec: what only Describe shows. */
     int64_t created_at;
     uint64_t version; /* Revision that last changed the row. In every row. */
+    int64_t deleted_at;
     /* Derived; rebuilt on load, not saved. */
     uint32_t n_nodes;    /* Registered container instances (not INACTIVE). */
     uint32_t n_services; /* ACTIVE ones. */
     uint32_t n_running;
     uint32_t n_pending;
+    uint32_t n_draining;     /* DRAINING services. */
+    uint32_t n_active_tasks; /* Not STOPPED. */
+    uint32_t n_refs;         /* Rows of any kind and status that name it. */
+    struct task_links in_gc; /* Waiting to be removed. */
 };
 
 /* --- task definitions ------------------------------------------------------------------------- */
@@ -137,7 +148,10 @@ struct taskdef {
     struct str registered_by;
     uint64_t version;
     /* Derived. */
-    uint32_t n_uses; /* Tasks not stopped and services not INACTIVE that refer to it. */
+    uint32_t n_uses;             /* Tasks not stopped and services not INACTIVE that refer to it. */
+    uint32_t n_refs;             /* Rows of any status that refer to it. */
+    struct task_links in_family; /* ACTIVE ones of the family, oldest first. */
+    struct task_links in_gc;
 };
 
 /* Revision numbers of a family are never used twice, not even after deletion. */
@@ -145,6 +159,9 @@ struct family {
     struct str name;
     uint32_t last_revision;
     uint64_t version;
+    /* Derived. */
+    uint32_t first_active; /* Of its list (struct taskdef.in_family). */
+    uint32_t last_active;
 };
 
 /* --- services ------------------------------------------------------------------------------------
@@ -198,10 +215,16 @@ struct service {
     int64_t retry_at;          /* No new tasks before this: back-off of failing starts. */
     bool steady;               /* "has reached a steady state" was said. */
     uint64_t version;
+    int64_t deleted_at; /* When it became INACTIVE. */
     /* Derived. */
     uint32_t n_running;
     uint32_t n_pending;
-    uint32_t first_task; /* Head of the list of its tasks (struct task.in_service). */
+    uint32_t first_task;   /* Head of the list of its tasks (struct task.in_service). */
+    uint32_t n_active;     /* Tasks not STOPPED. */
+    uint32_t n_wanted;     /* Those of them whose desired status is RUNNING. */
+    uint32_t n_wanted_new; /* Those of them that the primary deployment made. */
+    uint32_t n_unhealthy;  /* Wanted ones that are RUNNING and UNHEALTHY. */
+    struct task_links in_gc;
 };
 
 /* --- nodes ---------------------------------------------------------------------------------------
@@ -235,6 +258,7 @@ struct node {
     int64_t registered_at;
     int64_t disconnected_at; /* 0 while connected. */
     uint64_t version;
+    int64_t deregistered_at;
     /* Derived. */
     uint32_t cpu_used;
     uint32_t memory_used;
@@ -242,6 +266,8 @@ struct node {
     uint32_t n_running;
     uint32_t n_pending;
     uint32_t first_task; /* Head of the list of its tasks (struct task.on_node). */
+    uint32_t n_active;   /* Tasks not STOPPED. */
+    struct task_links in_gc;
 };
 
 /* --- tasks ---------------------------------------------------------------------------------------
@@ -321,12 +347,13 @@ struct task {
     uint32_t n_containers;
     struct tags tags;
     uint64_t version;
-    /* Derived: lists threaded through the table, by slot. */
-    struct task_links {
-        uint32_t prev;
-        uint32_t next;
-    } in_service, on_node;
+    /* Derived. */
+    struct task_links in_service;
+    struct task_links on_node;
+    struct task_links in_gc; /* STOPPED ones, oldest first. */
 };
+
+_Static_assert(sizeof(struct task) <= 256, "millions of these are kept");
 
 /* --- small tables --------------------------------------------------------------------------------
  */
@@ -338,9 +365,11 @@ struct token {
     struct str value;
     uint64_t params_hash;
     int64_t expires_at;
-    struct id *ids; /* The tasks it made; or one: the service's slot in lo. */
+    struct id *ids; /* The tasks it made; or one: hi the service's created_at, lo its slot. */
     uint32_t n_ids;
     uint64_t version;
+    /* Derived. */
+    struct task_links in_gc;
 };
 
 /* A secret that lets one machine join; only its SHA-256 is kept. */
@@ -350,6 +379,8 @@ struct join {
     int64_t expires_at;
     uint32_t uses_left;
     uint64_t version;
+    /* Derived. */
+    struct task_links in_gc;
 };
 
 struct meta {

@@ -82,6 +82,12 @@ static const struct field binding_fields[] = {
 };
 SCHEMA(binding_schema, "Binding", struct binding, binding_fields);
 
+static const struct field links_fields[] = {
+    DERIVED(struct task_links, prev, U32),
+    DERIVED(struct task_links, next, U32),
+};
+SCHEMA(links_schema, "TaskLinks", struct task_links, links_fields);
+
 /* --- rows ---------------------------------------------------------------------------------------
  */
 
@@ -92,10 +98,15 @@ static const struct field cluster_fields[] = {
     F(struct cluster, spec, STR),
     F(struct cluster, created_at, I64),
     F(struct cluster, version, U64),
+    F(struct cluster, deleted_at, I64),
     DERIVED(struct cluster, n_nodes, U32),
     DERIVED(struct cluster, n_services, U32),
     DERIVED(struct cluster, n_running, U32),
     DERIVED(struct cluster, n_pending, U32),
+    DERIVED(struct cluster, n_draining, U32),
+    DERIVED(struct cluster, n_active_tasks, U32),
+    DERIVED(struct cluster, n_refs, U32),
+    DERIVED_STRUCT(struct cluster, in_gc, links_schema),
 };
 SCHEMA(cluster_schema, "Cluster", struct cluster, cluster_fields);
 
@@ -136,6 +147,9 @@ static const struct field taskdef_fields[] = {
     F(struct taskdef, registered_by, STR),
     F(struct taskdef, version, U64),
     DERIVED(struct taskdef, n_uses, U32),
+    DERIVED(struct taskdef, n_refs, U32),
+    DERIVED_STRUCT(struct taskdef, in_family, links_schema),
+    DERIVED_STRUCT(struct taskdef, in_gc, links_schema),
 };
 SCHEMA(taskdef_schema, "Taskdef", struct taskdef, taskdef_fields);
 
@@ -143,6 +157,8 @@ static const struct field family_fields[] = {
     F(struct family, name, STR),
     F(struct family, last_revision, U32),
     F(struct family, version, U64),
+    DERIVED(struct family, first_active, U32),
+    DERIVED(struct family, last_active, U32),
 };
 SCHEMA(family_schema, "Family", struct family, family_fields);
 
@@ -182,9 +198,15 @@ static const struct field service_fields[] = {
     F(struct service, retry_at, I64),
     F(struct service, steady, BOOL),
     F(struct service, version, U64),
+    F(struct service, deleted_at, I64),
     DERIVED(struct service, n_running, U32),
     DERIVED(struct service, n_pending, U32),
     DERIVED(struct service, first_task, U32),
+    DERIVED(struct service, n_active, U32),
+    DERIVED(struct service, n_wanted, U32),
+    DERIVED(struct service, n_wanted_new, U32),
+    DERIVED(struct service, n_unhealthy, U32),
+    DERIVED_STRUCT(struct service, in_gc, links_schema),
 };
 SCHEMA(service_schema, "Service", struct service, service_fields);
 
@@ -211,12 +233,15 @@ static const struct field node_fields[] = {
     F(struct node, registered_at, I64),
     F(struct node, disconnected_at, I64),
     F(struct node, version, U64),
+    F(struct node, deregistered_at, I64),
     DERIVED(struct node, cpu_used, U32),
     DERIVED(struct node, memory_used, U32),
     DERIVED(struct node, gpus_used, U32),
     DERIVED(struct node, n_running, U32),
     DERIVED(struct node, n_pending, U32),
     DERIVED(struct node, first_task, U32),
+    DERIVED(struct node, n_active, U32),
+    DERIVED_STRUCT(struct node, in_gc, links_schema),
 };
 SCHEMA(node_schema, "Node", struct node, node_fields);
 
@@ -231,12 +256,6 @@ static const struct field container_fields[] = {
     F(struct container, image_digest, STR),
 };
 SCHEMA(container_schema, "Container", struct container, container_fields);
-
-static const struct field links_fields[] = {
-    DERIVED(struct task_links, prev, U32),
-    DERIVED(struct task_links, next, U32),
-};
-SCHEMA(links_schema, "TaskLinks", struct task_links, links_fields);
 
 static const struct field task_fields[] = {
     F(struct task, id, ID),
@@ -268,6 +287,7 @@ static const struct field task_fields[] = {
     F(struct task, version, U64),
     DERIVED_STRUCT(struct task, in_service, links_schema),
     DERIVED_STRUCT(struct task, on_node, links_schema),
+    DERIVED_STRUCT(struct task, in_gc, links_schema),
 };
 SCHEMA(task_schema, "Task", struct task, task_fields);
 
@@ -275,14 +295,14 @@ static const struct field token_fields[] = {
     F(struct token, cluster, U32),    F(struct token, operation, U8),
     F(struct token, value, STR),      F(struct token, params_hash, U64),
     F(struct token, expires_at, I64), SCALARS(struct token, ids, n_ids, ID),
-    F(struct token, version, U64),
+    F(struct token, version, U64),    DERIVED_STRUCT(struct token, in_gc, links_schema),
 };
 SCHEMA(token_schema, "Token", struct token, token_fields);
 
 static const struct field join_fields[] = {
     F(struct join, secret_sha256, STR), F(struct join, cluster, U32),
     F(struct join, expires_at, I64),    F(struct join, uses_left, U32),
-    F(struct join, version, U64),
+    F(struct join, version, U64),       DERIVED_STRUCT(struct join, in_gc, links_schema),
 };
 SCHEMA(join_schema, "Join", struct join, join_fields);
 
