@@ -519,6 +519,13 @@ int pki_x509_identity(X509 *cert, struct pki_identity *ret, struct err *err)
     return 0;
 }
 
+int64_t pki_x509_not_after_s(X509 *cert)
+{
+    int64_t s = 0;
+    (void)cert_time(X509_get0_notAfter(cert), &s);
+    return s;
+}
+
 int pki_cert_identity(struct str cert_pem, struct pki_identity *ret, struct err *err)
 {
     X509 *cert = read_cert(cert_pem, "certificate", err);

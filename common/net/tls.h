@@ -55,7 +55,7 @@ struct tls_expect {
 /* The options are copied. */
 int tls_context_open(const struct tls_options *options, struct tls_context **ret, struct err *err);
 
-/* NULL is fine. Sessions must be closed first. */
+/* NULL is fine. Sessions still open keep what they need. */
 void tls_context_close(struct tls_context *ctx);
 
 /* Read the files again, for new sessions; what is running keeps its certificates. On failure the
@@ -65,6 +65,9 @@ int tls_context_reload(struct tls_context *ctx, struct err *err);
 /* As reload, with new text (empty: keep what there is). */
 int tls_context_replace(struct tls_context *ctx, struct str cert_pem, struct str key_pem,
                         struct str ca_pem, struct err *err);
+
+/* Who we are ourselves; role PKI_ROLE_NONE without a certificate of ours. */
+const struct pki_identity *tls_context_identity(const struct tls_context *ctx);
 
 /* When the context's own certificate ends, in wall-clock seconds; 0 without certificate. */
 int64_t tls_context_expires_s(const struct tls_context *ctx);
@@ -78,8 +81,9 @@ int tls_open(struct tls_context *ctx, const struct tls_expect *expect, struct bu
              struct tls **ret, struct err *err);
 void tls_close(struct tls *t); /* NULL is fine. */
 
-/* Hand over ciphertext; all of it is taken (what cannot be decoded yet is copied). */
+/* Hand over ciphertext, borrowed until tls_settle(), which keeps a copy of what was not used. */
 void tls_feed(struct tls *t, const uint8_t *bytes, size_t n);
+void tls_settle(struct tls *t);
 
 /* 0 when done, ERR_AGAIN when more input is needed, otherwise failed for good. */
 int tls_handshake(struct tls *t, struct err *err);
