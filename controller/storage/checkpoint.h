@@ -24,6 +24,7 @@
 
 #include "common/base/err.h"
 #include "common/base/mem.h"
+#include "controller/codec/object.h"
 #include "controller/core/store.h"
 #include "controller/storage/history.h"
 
@@ -45,6 +46,7 @@ struct storage_point {
 typedef void (*storage_wake_cb)(void *data);
 
 struct storage_options {
+    const struct codec *codec;     /* For storage_load(). Borrowed. */
     const char *dir;               /* Made if missing (its parent is not). Copied. */
     storage_wake_cb wake;          /* On the storage thread. May be NULL. */
     void *data;                    /* For wake. */
