@@ -151,6 +151,8 @@ struct plan_service {
     uint8_t rollout;
     bool has_status; /* DRAINING -> INACTIVE. */
     uint8_t status;
+    bool has_desired; /* DAEMON: how many nodes are to run it. */
+    uint32_t desired;
 };
 
 struct cmd_plan {

@@ -33,6 +33,8 @@ struct changes { /* The caller's; store_apply() appends. */
 void changes_init(struct changes *c, const struct mem *mem);
 void changes_close(struct changes *c);
 void changes_clear(struct changes *c);
+void changes_add(struct changes *c, uint8_t kind,
+                 uint32_t slot); /* Without looking for repetition. */
 
 /* mem is borrowed until store_close(). */
 struct store *store_open(const struct mem *mem);
