@@ -70,6 +70,8 @@ struct engine_read {
     bool eventual; /* This controller's state is good enough. */
     /* Private. */
     struct list queue;
+    int status;
+    struct engine *engine;
 };
 
 void engine_read(struct engine *e, struct engine_read *r);
