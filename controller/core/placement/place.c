@@ -306,7 +306,7 @@ static void book(struct solver *s, const struct place_replica *replica, struct b
     memcpy(booked->cursor, node->cursor, sizeof booked->cursor);
     booked->take = place_take(s->request, replica, s->arena);
     view_book(s->view, replica->slot, &booked->take, s->group);
-    for (uint32_t i = 0; i < s->n_levels; i++) {
+    for (uint32_t i = 0; i < s->n_levels && s->group != NO_GROUP; i++) {
         if (s->levels[i].kind == LEVEL_SPREAD) {
             spread_add(s, &s->levels[i], replica->slot, 1);
         }
