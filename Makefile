@@ -166,7 +166,8 @@ $(BUILD)/bin/ecs-controller: $(call objs,controller/main.c) $(lib_controller) $(
 	$(link) $(CTRL_LIBS)
 $(BUILD)/bin/ecs-agent: $(call objs,agent/main.c) $(lib_agent) $(lib_nano) $(lib_common)
 	$(link) $(AGENT_LIBS)
-$(BUILD)/bin/ecs-admin: $(call objs,admin/main.c) $(lib_admin) $(lib_pbc) $(lib_common)
+# The CLI shares the codec (JSON to protobuf) with the controller; only those objects are linked.
+$(BUILD)/bin/ecs-admin: $(call objs,admin/main.c) $(lib_admin) $(lib_controller) $(lib_pbc) $(lib_common)
 	$(link) $(ADMIN_LIBS)
 # The supervisor is static and small: one lives beside every container.
 $(BUILD)/bin/ecs-shim: $(wildcard agent/shim/*.c agent/shim/*.h) $(lib_common)
@@ -191,7 +192,7 @@ fuzz_bin  := $(foreach f,$(fuzz_src),$(BUILD)/fuzz/$(basename $(notdir $(f))))
 archives_common     := $(lib_common)
 archives_controller := $(lib_controller) $(lib_pbc) $(lib_common)
 archives_agent      := $(lib_agent) $(lib_nano) $(lib_common)
-archives_admin      := $(lib_admin) $(lib_pbc) $(lib_common)
+archives_admin      := $(lib_admin) $(lib_controller) $(lib_pbc) $(lib_common)
 libs_common     := $(COMMON_LIBS)
 libs_controller := $(CTRL_LIBS)
 libs_agent      := $(AGENT_LIBS)

@@ -1,0 +1,356 @@
+/* ecs-admin: the command line of ecs. The table of commands, help, completion. */
+#include "admin/cli.h"
+#include "common/base/str.h"
+#include "common/conf/conf.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define NOUNS_MAX 32
+
+extern char **environ;
+
+static const char *const outputs[] = {"table", "json", "yaml", NULL};
+
+#define AT(field) offsetof(struct cli_config, field)
+static const struct conf_option global_options[] = {
+    {.name = "endpoint",
+     .env = "ECS_ENDPOINT",
+     .type = CONF_LIST,
+     .offset = AT(endpoints),
+     .value = "127.0.0.1:7443",
+     .arg = "ADDR:PORT,...",
+     .help = "Controllers to talk to; the next one is tried when one does not answer."},
+    {.name = "ca",
+     .env = "ECS_CA",
+     .type = CONF_STRING,
+     .offset = AT(ca),
+     .arg = "FILE",
+     .help = "Certificate of the cluster's CA."},
+    {.name = "cert",
+     .env = "ECS_CERT",
+     .type = CONF_STRING,
+     .offset = AT(cert),
+     .arg = "FILE",
+     .help = "Our certificate (role admin)."},
+    {.name = "key",
+     .env = "ECS_KEY",
+     .type = CONF_STRING,
+     .offset = AT(key),
+     .arg = "FILE",
+     .help = "Its private key."},
+    {.name = "cluster",
+     .env = "ECS_CLUSTER",
+     .type = CONF_STRING,
+     .offset = AT(cluster),
+     .value = "default",
+     .arg = "NAME",
+     .help = "The cluster that commands are about."},
+    {.name = "output",
+     .env = "ECS_OUTPUT",
+     .type = CONF_STRING,
+     .offset = AT(output),
+     .value = "table",
+     .choices = outputs,
+     .arg = "table|json|yaml",
+     .help = "How results are printed (also -o)."},
+    {.name = "timeout",
+     .env = "ECS_TIMEOUT",
+     .type = CONF_DURATION,
+     .offset = AT(timeout_ms),
+     .value = "30s",
+     .min = 100,
+     .max = 3600000,
+     .help = "How long one call may take in all."},
+    {.name = "quiet",
+     .type = CONF_BOOL,
+     .offset = AT(quiet),
+     .help = "Print only what was asked for, no progress (also -q)."},
+};
+
+static const struct command_def *const groups[] = {
+    cluster_commands, node_commands,    taskdef_commands, task_commands,
+    service_commands, control_commands, pki_commands,
+};
+#define N_GROUPS (sizeof groups / sizeof groups[0])
+
+/* --- finding commands
+ * ---------------------------------------------------------------------------------- */
+
+static const struct command_def *find(const char *noun, const char *verb)
+{
+    for (size_t g = 0; g < N_GROUPS; g++) {
+        for (const struct command_def *c = groups[g]; c->noun != NULL; c++) {
+            if (strcmp(c->noun, noun) == 0 && strcmp(c->verb, verb) == 0) {
+                return c;
+            }
+        }
+    }
+    return NULL;
+}
+
+/* The distinct nouns, or the verbs of one noun. */
+static size_t words(const char *noun, const char *ret[], size_t max)
+{
+    size_t n = 0;
+    for (size_t g = 0; g < N_GROUPS; g++) {
+        for (const struct command_def *c = groups[g]; c->noun != NULL && n < max; c++) {
+            const char *word = noun == NULL ? c->noun : c->verb;
+            bool wanted = noun == NULL || strcmp(c->noun, noun) == 0;
+            if (wanted && *word != '\0' && (n == 0 || strcmp(ret[n - 1], word) != 0)) {
+                ret[n++] = word;
+            }
+        }
+    }
+    return n;
+}
+
+static int unknown_word(const char *what, const char *word, const char *const *candidates, size_t n)
+{
+    const char *near = conf_suggest(str_of(word), candidates, n);
+    if (near != NULL) {
+        complain("%s '%s' is not known; did you mean '%s'?", what, word, near);
+        return EXIT_USAGE;
+    }
+    (void)fprintf(stderr, "ecs-admin: %s '%s' is not known; there are:", what, word);
+    for (size_t i = 0; i < n; i++) {
+        (void)fprintf(stderr, " %s", candidates[i]);
+    }
+    (void)fputc('\n', stderr);
+    return EXIT_USAGE;
+}
+
+/* --- help
+ * ------------------------------------------------------------------------------------------------
+ */
+
+static void help_all(void)
+{
+    (void)printf("usage: ecs-admin [options] NOUN VERB [arguments]\n\n");
+    for (size_t g = 0; g < N_GROUPS; g++) {
+        for (const struct command_def *c = groups[g]; c->noun != NULL; c++) {
+            char left[80];
+            (void)snprintf(left, sizeof left, "%s %s %s", c->noun, c->verb, c->arguments);
+            (void)printf("  %-44s %s\n", left, c->summary);
+        }
+    }
+    (void)printf(
+        "\nOptions of every command (environment variable; also in ~/.config/ecs/config):\n");
+    for (size_t i = 0; i < sizeof global_options / sizeof global_options[0]; i++) {
+        const struct conf_option *o = &global_options[i];
+        char left[80];
+        (void)snprintf(left, sizeof left, "--%s %s", o->name, o->arg == NULL ? "" : o->arg);
+        (void)printf("  %-32s %s%s%s%s\n", left, o->help, o->env == NULL ? "" : " (",
+                     o->env == NULL ? "" : o->env, o->env == NULL ? "" : ")");
+    }
+    (void)printf(
+        "\n`ecs-admin NOUN VERB --help` explains one command; ecs-admin(1) all of them.\n");
+}
+
+static void help_command(const struct command_def *c)
+{
+    const struct option_def *o = c->options;
+    (void)printf("usage: ecs-admin %s %s %s\n\n%s\n", c->noun, c->verb, c->arguments, c->summary);
+    for (; o != NULL && o->name != NULL; o++) {
+        char left[80];
+        (void)snprintf(left, sizeof left, "--%s %s", o->name, o->value == NULL ? "" : o->value);
+        (void)printf("%s  %-32s %s\n", o == c->options ? "\n" : "", left, o->help);
+    }
+}
+
+/* --- completion
+ * -------------------------------------------------------------------------------------------- The
+ * shells ask `ecs-admin completion words NOUN`, so that the scripts need no update. */
+
+static void complete_words(const char *noun)
+{
+    const char *list[NOUNS_MAX];
+    size_t n = words(noun, list, NOUNS_MAX);
+    for (size_t i = 0; i < n; i++) {
+        (void)puts(list[i]);
+    }
+}
+
+static int completion(const char *shell, const char *noun)
+{
+    if (strcmp(shell, "words") == 0) {
+        complete_words(noun);
+    } else if (strcmp(shell, "bash") == 0) {
+        (void)puts("_ecs_admin() {\n"
+                   "    local words=\n"
+                   "    if [ \"$COMP_CWORD\" -eq 1 ]; then words=$(ecs-admin completion words)\n"
+                   "    elif [ \"$COMP_CWORD\" -eq 2 ]; then\n"
+                   "        words=$(ecs-admin completion words \"${COMP_WORDS[1]}\")\n"
+                   "    fi\n"
+                   "    COMPREPLY=($(compgen -W \"$words\" -- \"${COMP_WORDS[COMP_CWORD]}\"))\n"
+                   "}\n"
+                   "complete -o default -F _ecs_admin ecs-admin");
+    } else if (strcmp(shell, "zsh") == 0) {
+        (void)puts("#compdef ecs-admin\n"
+                   "_ecs_admin() {\n"
+                   "    if (( CURRENT == 2 )); then compadd -- $(ecs-admin completion words)\n"
+                   "    elif (( CURRENT == 3 )); then\n"
+                   "        compadd -- $(ecs-admin completion words ${words[2]})\n"
+                   "    else _files; fi\n"
+                   "}\n"
+                   "compdef _ecs_admin ecs-admin");
+    } else if (strcmp(shell, "fish") == 0) {
+        (void)puts("complete -c ecs-admin -n 'test (count (commandline -opc)) -eq 1' -f "
+                   "-a '(ecs-admin completion words)'\n"
+                   "complete -c ecs-admin -n 'test (count (commandline -opc)) -eq 2' -f "
+                   "-a '(ecs-admin completion words (commandline -opc)[2])'");
+    } else {
+        complain("completion knows bash, zsh and fish, not '%s'", shell);
+        return EXIT_USAGE;
+    }
+    return EXIT_OK;
+}
+
+/* --- options of every command
+ * ---------------------------------------------------------------------------- */
+
+static const struct conf_option *global_option(const char *word)
+{
+    size_t n = strcspn(word, "=");
+    for (size_t i = 0; i < sizeof global_options / sizeof global_options[0]; i++) {
+        if (strlen(global_options[i].name) == n && memcmp(global_options[i].name, word, n) == 0) {
+            return &global_options[i];
+        }
+    }
+    return NULL;
+}
+
+/* Options of every command may stand anywhere: sort argv into those and the rest. `globals` and
+ * `rest` have room for argc + 1. */
+static void split(int argc, char **argv, char **globals, int *n_globals, char **rest, int *n_rest)
+{
+    static char output_flag[] = "--output";
+    static char quiet_flag[] = "--quiet";
+    bool only_words = false;
+    for (int i = 1; i < argc; i++) {
+        char *word = argv[i];
+        const struct conf_option *o;
+        only_words = only_words || strcmp(word, "--") == 0;
+        if (strcmp(word, "-o") == 0) {
+            word = output_flag;
+        } else if (strcmp(word, "-q") == 0) {
+            word = quiet_flag;
+        }
+        o = !only_words && strncmp(word, "--", 2) == 0 ? global_option(word + 2) : NULL;
+        if (o == NULL) {
+            rest[(*n_rest)++] = argv[i];
+            continue;
+        }
+        globals[(*n_globals)++] = word;
+        if (o->type != CONF_BOOL && strchr(word, '=') == NULL && i + 1 < argc) {
+            globals[(*n_globals)++] = argv[++i];
+        }
+    }
+}
+
+static int load_config(int argc, char **argv, struct cli *cli, struct conf **conf)
+{
+    static char path[4096];
+    const char *home = getenv("HOME");
+    struct conf_program program = {
+        .name = "ecs-admin",
+        .summary = "Manage an ecs cluster.",
+        .version = ECS_VERSION,
+        .options = global_options,
+        .n_options = sizeof global_options / sizeof global_options[0],
+        .file_env = "ECS_CONFIG",
+    };
+    enum conf_outcome outcome;
+    struct err err = {0};
+    (void)snprintf(path, sizeof path, "%s/.config/ecs/config", home == NULL ? "" : home);
+    program.default_file = path;
+    if (conf_load(&program, argc, argv, environ, &cli->config, conf, &outcome, NULL, &err) != 0) {
+        complain("%s", err.text);
+        return EXIT_USAGE;
+    }
+    cli->output = strcmp(cli->config.output, "json") == 0   ? OUTPUT_JSON
+                  : strcmp(cli->config.output, "yaml") == 0 ? OUTPUT_YAML
+                                                            : OUTPUT_TABLE;
+    cli->terminal = isatty(STDERR_FILENO) && isatty(STDOUT_FILENO);
+    return EXIT_OK;
+}
+
+/* --- running
+ * ------------------------------------------------------------------------------------------------
+ */
+
+static int run(struct cli *cli, int n, char **argv)
+{
+    const char *list[NOUNS_MAX];
+    const struct command_def *command;
+    struct args args;
+    int used = 1;
+    int rv;
+    if (n == 0 || strcmp(argv[0], "help") == 0 || strcmp(argv[0], "--help") == 0) {
+        help_all();
+        return EXIT_OK;
+    }
+    if (strcmp(argv[0], "version") == 0 || strcmp(argv[0], "--version") == 0) {
+        (void)puts("ecs-admin " ECS_VERSION);
+        return EXIT_OK;
+    }
+    if (strcmp(argv[0], "completion") == 0) {
+        return completion(n > 1 ? argv[1] : "", n > 2 ? argv[2] : NULL);
+    }
+    command = find(argv[0], "");
+    if (command == NULL) {
+        size_t n_words = words(argv[0], list, NOUNS_MAX);
+        if (n_words == 0) {
+            return unknown_word("command", argv[0], list, words(NULL, list, NOUNS_MAX));
+        }
+        if (n < 2) {
+            complain("%s needs a verb:", argv[0]);
+            return unknown_word("verb", "", list, n_words);
+        }
+        command = find(argv[0], argv[1]);
+        if (command == NULL) {
+            return unknown_word("verb", argv[1], list, n_words);
+        }
+        used = 2;
+    }
+    for (int i = used; i < n; i++) {
+        if (strcmp(argv[i], "--help") == 0) {
+            help_command(command);
+            return EXIT_OK;
+        }
+    }
+    rv = args_read(command, n - used, argv + used, &args);
+    return rv == EXIT_OK ? command->run(cli, &args) : rv;
+}
+
+int main(int argc, char **argv)
+{
+    char **globals = calloc((size_t)argc + 1, sizeof *globals);
+    char **rest = calloc((size_t)argc + 1, sizeof *rest);
+    struct conf *conf = NULL;
+    struct cli cli = {0};
+    int n_globals = 1;
+    int n_rest = 0;
+    int rv;
+    (void)signal(SIGPIPE, SIG_IGN);
+    if (globals == NULL || rest == NULL || argc < 1) {
+        return EXIT_FAILED;
+    }
+    globals[0] = argv[0];
+    split(argc, argv, globals, &n_globals, rest, &n_rest);
+    rv = load_config(n_globals, globals, &cli, &conf);
+    if (rv == EXIT_OK) {
+        rv = run(&cli, n_rest, rest);
+    }
+    client_close(cli.client);
+    conf_close(conf);
+    free(globals);
+    free(rest);
+    if (fflush(stdout) != 0 && rv == EXIT_OK) {
+        rv = EXIT_FAILED;
+    }
+    return rv;
+}
