@@ -136,8 +136,9 @@ static size_t bare_value(struct str s)
     return n;
 }
 
-/* The same for a pattern: it goes on through brackets that it opened itself. */
-static size_t bare_pattern(struct str s)
+/* The same for a pattern: it goes on through brackets that it opened itself. *ret_open says whether
+ * it would also go on through whatever came next. */
+static size_t bare_pattern(struct str s, bool *ret_open)
 {
     size_t n = 0;
     unsigned n_open = 0;
@@ -158,6 +159,7 @@ static size_t bare_pattern(struct str s)
             break;
         }
     }
+    *ret_open = in_class || n_open > 0 || (n > 0 && s.p[n - 1] == '\\');
     return n;
 }
 
@@ -242,7 +244,8 @@ static int read_argument(struct parser *p, bool pattern, struct str *ret)
         return read_quoted(p, ret);
     }
     struct str rest = str_slice(p->in, p->at, p->in.n);
-    size_t n = pattern ? bare_pattern(rest) : bare_value(rest);
+    bool open;
+    size_t n = pattern ? bare_pattern(rest, &open) : bare_value(rest);
     if (n == 0) {
         return expected(p, pattern ? "a pattern" : "a value");
     }
@@ -705,8 +708,9 @@ unsigned query_facts(const struct query *q)
 
 static void print_argument(struct str text, bool pattern, struct buf *to)
 {
-    size_t bare = pattern ? bare_pattern(text) : bare_value(text);
-    if (text.n > 0 && bare == text.n && !is_quote(text.p[0])) {
+    bool open = false;
+    size_t bare = pattern ? bare_pattern(text, &open) : bare_value(text);
+    if (text.n > 0 && bare == text.n && !open && !is_quote(text.p[0])) {
         buf_put(to, text.p, text.n);
         return;
     }
