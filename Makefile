@@ -43,7 +43,7 @@ common_src     := $(wildcard common/*/*.c)
 controller_src := $(wildcard controller/*/*.c controller/*/*/*.c)
 agent_src      := $(filter-out agent/shim/% agent/unpack/%,$(wildcard agent/*/*.c))
 admin_src      := $(filter-out admin/main.c,$(wildcard admin/*.c admin/*/*.c))
-testlib_src    := $(wildcard tests/lib/*.c)
+testlib_src    := $(wildcard tests/lib/*.c) $(filter-out tests/sim/main.c,$(wildcard tests/sim/*.c))
 protos         := $(sort $(wildcard proto/ecs/*.proto proto/ecs/*/*.proto proto/ecs/*/*/*.proto proto/grpc/*/*/*.proto))
 nano_protos    := proto/ecs/agent/v1/agent.proto
 

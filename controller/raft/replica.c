@@ -36,10 +36,6 @@ int replica_open(const struct replica_settings *settings, const struct mem *mem,
     if (settings->id == 0) {
         return err_set(err, ERR_INVALID, "replica id must not be 0");
     }
-    if (raft_version_number() < 2200) {
-        return err_set(err, ERR_UNSUPPORTED, "libraft %d is older than 0.22: it loses data",
-                       raft_version_number());
-    }
     r = mem_alloc(mem, sizeof *r);
     r->set = *settings;
     fill_defaults(&r->set);
@@ -125,6 +121,32 @@ static int check_boot(const struct replica_boot *b, struct err *err)
     return check_entries(b, err);
 }
 
+/* Are we the only voter, by the newest configuration there is? */
+static bool is_sole_voter(const struct replica *r, const struct replica_boot *b)
+{
+    const uint8_t *bytes = b->snapshot.conf;
+    size_t len = b->snapshot.conf_len;
+    struct raft_configuration conf;
+    unsigned n = 0;
+    bool found = false;
+    for (size_t i = b->n_entries; i > 0; i--) {
+        if (b->entries[i - 1].type == RAFT_CHANGE) {
+            bytes = b->entries[i - 1].bytes;
+            len = b->entries[i - 1].len;
+            break;
+        }
+    }
+    if (conf_decode(bytes, len, &conf, NULL) != 0) {
+        return false;
+    }
+    for (unsigned i = 0; i < conf.n; i++) {
+        n += conf.servers[i].role == RAFT_VOTER;
+        found = found || (conf.servers[i].id == r->set.id && conf.servers[i].role == RAFT_VOTER);
+    }
+    raft_configuration_close(&conf);
+    return found && n == 1;
+}
+
 static int start_step(struct replica *r, const struct replica_boot *b,
                       struct raft_snapshot_metadata *metadata, struct err *err)
 {
@@ -160,6 +182,7 @@ int replica_start(struct replica *r, uint64_t now_ms, const struct replica_boot 
 {
     const struct replica_snapshot *s = &boot->snapshot;
     struct raft_snapshot_metadata metadata = {s->index, s->term, {NULL, 0}, s->conf_index};
+    struct replica_boot b = *boot;
     int rv = check_boot(boot, err);
     assert(!r->started);
     if (rv == 0 && s->index != 0) {
@@ -182,7 +205,14 @@ int replica_start(struct replica *r, uint64_t now_ms, const struct replica_boot 
     }
     r->started = true;
     replica_enter(r, now_ms);
-    return replica_leave(r, start_step(r, boot, &metadata, err), err);
+    if (is_sole_voter(r, boot)) {
+        /* libraft makes us leader at once and stays in the old term, in which entries that were
+         * not durable may have been lost: indexes would be used twice. */
+        b.term++;
+        b.vote = r->set.id;
+        r->io->save_vote(r->ctx, b.term, b.vote);
+    }
+    return replica_leave(r, start_step(r, &b, &metadata, err), err);
 }
 
 /* --- time
@@ -288,6 +318,18 @@ static void note_capacity(struct replica *r, uint64_t peer, unsigned short capac
     r->peers[i] = (struct replica_peer){peer, capacity};
 }
 
+/* A refusal that contradicts what this peer acknowledged in this term has been overtaken. libraft
+ * would go back behind what is acknowledged, and then compute a negative number of entries in
+ * flight: the peer would get heartbeats only, for ever. */
+static bool is_overtaken(const struct replica *r, uint64_t peer,
+                         const struct raft_append_entries_result *result)
+{
+    raft_index match;
+    return result->rejected > 0 && result->term == raft_current_term(&r->raft) &&
+           raft_match_index(&r->raft, peer, &match) == 0 &&
+           (result->rejected <= match || result->last_log_index < match);
+}
+
 static int receive_raft(struct replica *r, uint64_t peer, const struct raft_message *from,
                         struct err *err)
 {
@@ -300,6 +342,9 @@ static int receive_raft(struct replica *r, uint64_t peer, const struct raft_mess
     case RAFT_APPEND_ENTRIES:
         return receive_append(r, peer, &from->append_entries, err);
     case RAFT_APPEND_ENTRIES_RESULT:
+        if (is_overtaken(r, peer, &from->append_entries_result)) {
+            return 0;
+        }
         note_capacity(r, peer, from->append_entries_result.capacity);
         break;
     case RAFT_REQUEST_VOTE:

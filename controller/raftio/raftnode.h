@@ -166,6 +166,9 @@ uint64_t raftnode_id(const struct raftnode *n);
 bool raftnode_is_leader(const struct raftnode *n);                   /* And ready. */
 uint64_t raftnode_leader(const struct raftnode *n);                  /* 0: unknown. */
 const char *raftnode_address(const struct raftnode *n, uint64_t id); /* NULL: not a member. */
+
+/* Has this node heard from the member lately (a connection from or to it is up)? */
+bool raftnode_connected(const struct raftnode *n, uint64_t id);
 void raftnode_stats(const struct raftnode *n, struct raftnode_stats *ret);
 
 #endif

@@ -1,0 +1,55 @@
+/* controller/raftio/durable.h
+ *
+ * Everything a controller keeps on disk for consensus, opened together and checked against each
+ * other and against the state module's checkpoint: the log, term and vote, and the members as of
+ * the checkpoint. Blocking. Not thread-safe, except that the log may be handed to a writer thread
+ * after durable_open(): the other files are apart from it. */
+#ifndef CONTROLLER_RAFTIO_DURABLE_H
+#define CONTROLLER_RAFTIO_DURABLE_H
+
+#include "common/base/err.h"
+#include "common/base/mem.h"
+#include "controller/raft/conf.h"
+#include "controller/raft/replica.h"
+#include "controller/raftio/disk.h"
+#include "controller/raftio/log.h"
+
+#include <stdint.h>
+
+struct durable; /* Opaque. */
+
+struct durable_settings {
+    uint64_t id;
+    const struct conf_member *members; /* For the first start ever; the same everywhere. */
+    unsigned n_members;
+    uint64_t checkpoint_index; /* The state module has everything up to here; 0: nothing. */
+    uint64_t checkpoint_term;
+    struct log_settings log;
+};
+
+/* Read what is there; in an empty directory begin a log with the members as entry 1.
+ * ERR_CONFLICT: the directory is another controller's. ERR_CORRUPT: something is missing or
+ * damaged, err says what and where. disk and mem are borrowed until durable_close(). */
+int durable_open(const struct disk *disk, const struct mem *mem,
+                 const struct durable_settings *settings, struct durable **ret, struct err *err);
+void durable_close(struct durable *d); /* NULL is fine. */
+
+/* For replica_start(); valid until durable_boot_done(), which frees the memory it takes. */
+const struct replica_boot *durable_boot(const struct durable *d);
+void durable_boot_done(struct durable *d);
+
+struct log *durable_log(struct durable *d);
+
+/* Durable on return. */
+int durable_save_vote(struct durable *d, uint64_t term, uint64_t vote, struct err *err);
+
+/* Before entries up to s->index may be trimmed: remember the members as of then. Costs a sync when
+ * they have changed, otherwise nothing. */
+int durable_note_checkpoint(struct durable *d, const struct replica_snapshot *s, struct err *err);
+
+/* A snapshot is about to be installed. In this order: durable_install_begin(), the state module
+ * switches, log_reset(), durable_install_end(). A crash anywhere leaves the old or the new. */
+int durable_install_begin(struct durable *d, const struct replica_snapshot *s, struct err *err);
+void durable_install_end(struct durable *d);
+
+#endif

@@ -1,0 +1,725 @@
+/* One simulated controller: the same pieces as raftnode.c puts together, driven by events. */
+#include "common/base/hash.h"
+#include "tests/sim/world_impl.h"
+
+#include <assert.h>
+#include <string.h>
+
+static uint64_t now_ms(const struct simnode *n)
+{
+    return n->w->now_us / 1000 + n->clock_offset_ms;
+}
+
+static void must(struct simnode *n, int rv, const struct err *err, const char *what)
+{
+    if (rv != 0) {
+        world_fail(n->w, "controller %u: %s: %s", n->at + 1, what, err->text);
+    }
+}
+
+/* After every input: die if the disk did, otherwise look when to wake up next. */
+static void after(struct simnode *n)
+{
+    uint64_t at_ms;
+    uint64_t at_us;
+    if (!n->up) {
+        return;
+    }
+    if (n->w->opt.plant == PLANT_EARLY_ACK && !n->doomed) {
+        struct err err = {0};
+        must(n, replica_persisted(n->replica, now_ms(n), n->last_ticket, &err), &err, "persisted");
+    }
+    if (n->doomed) {
+        n->w->stats.faults++;
+        simnode_crash(n);
+        return;
+    }
+    at_ms = replica_deadline_ms(n->replica);
+    at_us = at_ms > n->clock_offset_ms ? (at_ms - n->clock_offset_ms) * 1000 : 0;
+    if (at_us < n->w->now_us) {
+        at_us = n->w->now_us;
+    }
+    if (n->tick == NULL) {
+        n->tick = world_event(n->w, EV_TICK, n->at, 0, 0);
+    }
+    heap_set(&n->w->events, &n->tick->node, at_us);
+}
+
+/* --- what the replica asks for
+ * -------------------------------------------------------------------- */
+
+static void on_save_vote(void *ctx, uint64_t term, uint64_t vote)
+{
+    struct simnode *n = ctx;
+    struct err err = {0};
+    if (n->doomed || n->w->opt.plant == PLANT_NO_VOTE) {
+        return;
+    }
+    if (world_chance(n->w, n->w->opt.write_fault)) {
+        simdisk_fail_after(n->disk, 1 + (unsigned)prng_below(&n->w->prng, 4));
+    }
+    n->doomed = durable_save_vote(n->durable, term, vote, &err) != 0;
+    simdisk_fail_after(n->disk, 0);
+}
+
+static void drop_op(struct simnode *n, struct write_op *op)
+{
+    const struct mem *mem = &n->w->mem;
+    list_remove(&op->link);
+    for (unsigned i = 0; i < op->n; i++) {
+        mem_free(mem, (void *)(uintptr_t)op->entries[i].bytes, op->entries[i].len + 1);
+    }
+    mem_free(mem, op->entries, op->n * sizeof *op->entries);
+    mem_free(mem, op, sizeof *op);
+}
+
+static struct write_op *add_op(struct simnode *n, unsigned n_entries)
+{
+    struct world *w = n->w;
+    struct write_op *op = mem_alloc(&w->mem, sizeof *op);
+    op->n = n_entries;
+    op->entries = n_entries == 0 ? NULL : mem_alloc(&w->mem, n_entries * sizeof *op->entries);
+    list_push(&n->writes, &op->link);
+    if (!n->writing) {
+        uint64_t us = world_between(w, 50, 50 + w->opt.disk_us_max);
+        if (world_chance(w, w->opt.stall)) {
+            us = world_between(w, us, 400000);
+        }
+        n->writing = true;
+        world_event(w, EV_WRITE, n->at, us, 0);
+    }
+    return op;
+}
+
+static void on_append(void *ctx, uint64_t index, const struct replica_entry *entries, unsigned n,
+                      uint64_t ticket)
+{
+    struct simnode *node = ctx;
+    struct write_op *op = add_op(node, n);
+    op->kind = OP_APPEND;
+    op->index = index;
+    node->last_ticket = ticket;
+    op->ticket = ticket;
+    for (unsigned i = 0; i < n; i++) {
+        check_append(node->w, index + i, &entries[i]);
+        op->entries[i] = entries[i];
+        op->entries[i].bytes =
+            (uint8_t *)mem_dup(&node->w->mem, (const char *)entries[i].bytes, entries[i].len);
+    }
+}
+
+static void on_send(void *ctx, const struct replica_message *message)
+{
+    struct simnode *n = ctx;
+    struct message m = {.kind = MESSAGE_REPLICA};
+    m.replica = *message;
+    if (!n->doomed) {
+        world_send(n->w, n->at, &m, message->peer);
+    }
+}
+
+static void on_apply(void *ctx, uint64_t index, const struct replica_entry *e)
+{
+    struct simnode *n = ctx;
+    struct proposal *p =
+        list_empty(&n->proposals) ? NULL : container_of(n->proposals.next, struct proposal, link);
+    uint64_t digest;
+    if (index != n->state.index + 1) {
+        world_fail(n->w, "controller %u applies %llu after %llu", n->at + 1,
+                   (unsigned long long)index, (unsigned long long)n->state.index);
+    }
+    digest = check_apply(n->w, n->at, index, e, n->state.digest);
+    n->state = (struct state){index, e->term, digest};
+    n->w->stats.applied++;
+    if (p == NULL || p->index != index) {
+        return;
+    }
+    if (e->len < 8 || get_u64(e->bytes) != p->id) {
+        world_fail(n->w, "controller %u: entry %llu is not what was proposed", n->at + 1,
+                   (unsigned long long)index);
+    }
+    n->w->stats.acked++;
+    n->w->check.acked = index > n->w->check.acked ? index : n->w->check.acked;
+    list_remove(&p->link);
+    mem_free(&n->w->mem, p, sizeof *p);
+}
+
+static void on_changed(void *ctx, const struct replica_status *s)
+{
+    struct simnode *n = ctx;
+    if (s->state == RAFT_LEADER) {
+        check_leader(n->w, n->at, s->term);
+    }
+    world_trace(n->w, "controller %u: %s term %llu leader %llu%s last %llu commit %llu", n->at + 1,
+                raft_state_name((int)s->state), (unsigned long long)s->term,
+                (unsigned long long)s->leader, s->ready ? " ready" : "",
+                (unsigned long long)s->last, (unsigned long long)s->commit);
+}
+
+static void drop_requests(struct simnode *n)
+{
+    while (!list_empty(&n->proposals)) {
+        struct proposal *p = container_of(n->proposals.next, struct proposal, link);
+        list_remove(&p->link);
+        mem_free(&n->w->mem, p, sizeof *p);
+        n->w->stats.lost++;
+    }
+    while (!list_empty(&n->reads)) {
+        struct asked *a = container_of(n->reads.next, struct asked, link);
+        list_remove(&a->link);
+        mem_free(&n->w->mem, a, sizeof *a);
+    }
+}
+
+static void on_lost(void *ctx, uint64_t term)
+{
+    struct simnode *n = ctx;
+    (void)term;
+    drop_requests(n);
+    transfer_stop(n->transfer);
+}
+
+static void check_read(struct simnode *n, uint64_t need)
+{
+    n->w->stats.reads++;
+    if (n->state.index < need) {
+        world_fail(n->w, "controller %u reads at %llu, but %llu was acknowledged before", n->at + 1,
+                   (unsigned long long)n->state.index, (unsigned long long)need);
+    }
+}
+
+static void on_read_ready(void *ctx, uint64_t ticket)
+{
+    struct simnode *n = ctx;
+    n->reads_done = ticket;
+    while (!list_empty(&n->reads)) {
+        struct asked *a = container_of(n->reads.next, struct asked, link);
+        if (a->ticket > ticket) {
+            break;
+        }
+        check_read(n, a->need);
+        list_remove(&a->link);
+        mem_free(&n->w->mem, a, sizeof *a);
+    }
+}
+
+static void on_snapshot_send(void *ctx, uint64_t peer, uint64_t index)
+{
+    struct simnode *n = ctx;
+    bool was_busy = transfer_busy(n->transfer);
+    transfer_start(n->transfer, now_ms(n), peer, replica_status(n->replica).term, index);
+    if (!was_busy && transfer_busy(n->transfer)) {
+        world_event(n->w, EV_TRANSFER_TICK, n->at, 100000, 0);
+    }
+}
+
+static void on_snapshot_install(void *ctx, const struct replica_snapshot *s)
+{
+    struct simnode *n = ctx;
+    assert(s->conf_len <= sizeof n->install_conf);
+    n->install = *s;
+    memcpy(n->install_conf, s->conf, s->conf_len);
+    n->install.conf = n->install_conf;
+    n->install_step = 0;
+    if (n->incoming.index != s->index) {
+        world_fail(n->w, "controller %u installs %llu, received %llu", n->at + 1,
+                   (unsigned long long)s->index, (unsigned long long)n->incoming.index);
+    }
+    world_event(n->w, EV_INSTALL, n->at, world_between(n->w, 100, 20000), 0);
+}
+
+static const struct replica_io replica_io = {
+    .save_vote = on_save_vote,
+    .append = on_append,
+    .send = on_send,
+    .apply = on_apply,
+    .changed = on_changed,
+    .lost = on_lost,
+    .read_ready = on_read_ready,
+    .snapshot_send = on_snapshot_send,
+    .snapshot_install = on_snapshot_install,
+};
+
+/* --- checkpoints on the wire
+ * ------------------------------------------------------------------------- */
+
+/* The k-th byte of the checkpoint of a state: its three numbers, then a pattern. */
+static uint8_t snapshot_byte(const struct state *s, uint64_t k)
+{
+    const uint64_t words[3] = {s->index, s->term, s->digest};
+    if (k < 24) {
+        return (uint8_t)(words[k / 8] >> (k % 8 * 8));
+    }
+    return (uint8_t)(s->digest + k * 31);
+}
+
+static void xfer_send(void *ctx, uint64_t peer, const struct message *m)
+{
+    struct simnode *n = ctx;
+    world_send(n->w, n->at, m, peer);
+}
+
+static int xfer_conf_at(void *ctx, uint64_t index, uint8_t buf[REPLICA_CONF_MAX], size_t *ret_len,
+                        uint64_t *ret_conf_index, struct err *err)
+{
+    struct simnode *n = ctx;
+    return replica_conf_at(n->replica, index, buf, ret_len, ret_conf_index, err);
+}
+
+static int xfer_open(void *ctx, void **ret_handle, struct transfer_meta *ret, struct err *err)
+{
+    struct simnode *n = ctx;
+    struct state *s;
+    if (n->checkpoint.index == 0) {
+        return err_set(err, ERR_AGAIN, "no checkpoint");
+    }
+    s = mem_alloc(&n->w->mem, sizeof *s);
+    *s = n->checkpoint;
+    *ret_handle = s;
+    *ret = (struct transfer_meta){s->index, s->term, n->w->opt.snapshot_bytes};
+    return 0;
+}
+
+static int xfer_read(void *ctx, void *handle, uint64_t offset, uint8_t *to, size_t size,
+                     size_t *ret_n, struct err *err)
+{
+    (void)ctx;
+    (void)err;
+    for (size_t k = 0; k < size; k++) {
+        to[k] = snapshot_byte(handle, offset + k);
+    }
+    *ret_n = size;
+    return 0;
+}
+
+static void xfer_close(void *ctx, void *handle)
+{
+    struct simnode *n = ctx;
+    mem_free(&n->w->mem, handle, sizeof(struct state));
+}
+
+static bool xfer_wanted(void *ctx, const struct replica_snapshot *s)
+{
+    struct simnode *n = ctx;
+    struct replica_status now = replica_status(n->replica);
+    return !now.installing && s->index > now.applied;
+}
+
+static int xfer_begin(void *ctx, const struct transfer_meta *meta, struct err *err)
+{
+    struct simnode *n = ctx;
+    (void)err;
+    n->incoming = (struct state){meta->index, meta->term, 0};
+    n->incoming_size = meta->size;
+    n->incoming_got = 0;
+    return 0;
+}
+
+static int xfer_chunk(void *ctx, const uint8_t *bytes, size_t size, struct err *err)
+{
+    struct simnode *n = ctx;
+    for (size_t k = 0; k < size; k++) {
+        uint64_t at = n->incoming_got + k;
+        if (at >= 16 && at < 24) {
+            n->incoming.digest |= (uint64_t)bytes[k] << ((at - 16) * 8);
+        }
+        if (at >= 24 && bytes[k] != snapshot_byte(&n->incoming, at)) {
+            return err_set(err, ERR_CORRUPT, "checkpoint differs at %llu", (unsigned long long)at);
+        }
+    }
+    n->incoming_got += size;
+    return 0;
+}
+
+static int xfer_end(void *ctx, struct err *err)
+{
+    struct simnode *n = ctx;
+    if (n->incoming_got != n->incoming_size) {
+        return err_set(err, ERR_CORRUPT, "checkpoint is cut");
+    }
+    return 0;
+}
+
+static void xfer_abort(void *ctx)
+{
+    (void)ctx;
+}
+
+static void xfer_arrived(void *ctx, uint64_t peer, uint64_t term, const struct replica_snapshot *s)
+{
+    struct simnode *n = ctx;
+    struct err err = {0};
+    must(n, replica_snapshot_receive(n->replica, now_ms(n), peer, term, s, &err), &err,
+         "snapshot receive");
+}
+
+static void xfer_trouble(void *ctx, uint64_t peer, const struct err *err)
+{
+    struct simnode *n = ctx;
+    if (err->code != ERR_AGAIN && err->code != ERR_NOTFOUND) {
+        world_fail(n->w, "controller %u: transfer with %llu: %s", n->at + 1,
+                   (unsigned long long)peer, err->text);
+    }
+}
+
+static const struct transfer_io transfer_io = {
+    .send = xfer_send,
+    .conf_at = xfer_conf_at,
+    .open = xfer_open,
+    .read = xfer_read,
+    .close = xfer_close,
+    .wanted = xfer_wanted,
+    .begin = xfer_begin,
+    .chunk = xfer_chunk,
+    .end = xfer_end,
+    .abort = xfer_abort,
+    .arrived = xfer_arrived,
+    .trouble = xfer_trouble,
+};
+
+/* --- life
+ * ------------------------------------------------------------------------------------------- */
+
+void simnode_init(struct simnode *n, struct world *w, unsigned at)
+{
+    n->w = w;
+    n->at = at;
+    n->disk = simdisk_open(&w->mem);
+    n->clock_offset_ms = prng_below(&w->prng, 1000000);
+    list_init(&n->writes);
+    list_init(&n->proposals);
+    list_init(&n->reads);
+    if (w->opt.plant == PLANT_LYING_DISK) {
+        simdisk_lie(n->disk);
+    }
+}
+
+/* Everything a process has goes with it. */
+static void die(struct simnode *n)
+{
+    drop_requests(n);
+    while (!list_empty(&n->writes)) {
+        drop_op(n, container_of(n->writes.next, struct write_op, link));
+    }
+    transfer_close(n->transfer);
+    replica_close(n->replica);
+    durable_close(n->durable);
+    n->transfer = NULL;
+    n->replica = NULL;
+    n->durable = NULL;
+    if (n->tick != NULL) {
+        world_event_drop(n->w, n->tick);
+        n->tick = NULL;
+    }
+    n->up = false;
+    n->writing = false;
+    n->doomed = false;
+    n->generation++;
+}
+
+void simnode_close(struct simnode *n)
+{
+    if (n->up) {
+        die(n);
+    }
+    simdisk_close(n->disk);
+}
+
+void simnode_crash(struct simnode *n)
+{
+    assert(n->up);
+    world_trace(n->w, "controller %u: crash", n->at + 1);
+    n->w->stats.crashes++;
+    die(n);
+    simdisk_crash(n->disk, &n->w->prng);
+    if (n->w->opt.crash_ms > 0 || n->w->opt.write_fault > 0) {
+        world_event(n->w, EV_RESTART, n->at,
+                    world_between(n->w, 1, 2 * (n->w->opt.down_ms + 1)) * 1000, 0);
+    }
+}
+
+static int boot(struct simnode *n, struct err *err)
+{
+    static const char *const addresses[WORLD_NODES_MAX] = {"a:1", "b:1", "c:1", "d:1", "e:1"};
+    struct conf_member members[WORLD_NODES_MAX];
+    struct durable_settings set = {
+        .id = n->at + 1,
+        .members = members,
+        .n_members = n->w->opt.n,
+        .checkpoint_index = n->checkpoint.index,
+        .checkpoint_term = n->checkpoint.term,
+        .log = {.segment_bytes = n->w->opt.segment_bytes},
+    };
+    struct replica_settings rset = {
+        .id = n->at + 1,
+        .seed = (unsigned)prng_u64(&n->w->prng),
+        .message_bytes_max = n->w->opt.message_bytes,
+        .snapshot_ms = 2000,
+    };
+    int rv;
+    for (unsigned i = 0; i < WORLD_NODES_MAX; i++) {
+        members[i] = (struct conf_member){i + 1, addresses[i]};
+    }
+    rv = durable_open(simdisk_disk(n->disk), &n->w->mem, &set, &n->durable, err);
+    if (rv == 0) {
+        rv = transfer_open(&n->w->mem, &transfer_io, n, &n->transfer);
+    }
+    if (rv == 0) {
+        rv = replica_open(&rset, &n->w->mem, &replica_io, n, &n->replica, err);
+    }
+    if (rv == 0) {
+        rv = replica_start(n->replica, now_ms(n), durable_boot(n->durable), err);
+    }
+    if (rv == 0) {
+        durable_boot_done(n->durable);
+    }
+    return rv;
+}
+
+void simnode_start(struct simnode *n)
+{
+    struct err err = {0};
+    assert(!n->up);
+    n->generation++;
+    n->state = n->checkpoint;
+    n->reads_done = 0;
+    n->last_ticket = 0;
+    n->error[0] = '\0';
+    if (boot(n, &err) != 0) {
+        memcpy(n->error, err.text, sizeof n->error);
+        world_trace(n->w, "controller %u: does not start: %s", n->at + 1, err.text);
+        if (!n->w->opt.tolerate) {
+            world_fail(n->w, "controller %u does not start: %s", n->at + 1, err.text);
+        }
+        die(n);
+        return;
+    }
+    n->up = true;
+    world_trace(n->w, "controller %u: up, checkpoint %llu, log %llu to %llu", n->at + 1,
+                (unsigned long long)n->checkpoint.index,
+                (unsigned long long)replica_status(n->replica).first,
+                (unsigned long long)replica_status(n->replica).last);
+    after(n);
+}
+
+/* --- events
+ * ----------------------------------------------------------------------------------------- */
+
+void simnode_deliver(struct simnode *n, unsigned from, const uint8_t *body, size_t len)
+{
+    struct raft_entry entries[REPLICA_BATCH_MAX];
+    struct message m;
+    struct err err = {0};
+    must(n, message_decode(body, len, entries, &m, &err), &err, "decode");
+    if (m.kind == MESSAGE_REPLICA) {
+        m.replica.peer = from + 1;
+        must(n, replica_receive(n->replica, now_ms(n), &m.replica, &err), &err, "receive");
+    } else {
+        transfer_receive(n->transfer, now_ms(n), from + 1, &m);
+    }
+    after(n);
+}
+
+void simnode_tick(struct simnode *n)
+{
+    struct err err = {0};
+    n->tick = NULL; /* The event is gone. */
+    must(n, replica_tick(n->replica, now_ms(n), &err), &err, "tick");
+    after(n);
+}
+
+static int run_writes(struct simnode *n, uint64_t *ret_ticket, struct err *err)
+{
+    struct log *log = durable_log(n->durable);
+    int rv = 0;
+    while (rv == 0 && !list_empty(&n->writes)) {
+        struct write_op *op = container_of(n->writes.next, struct write_op, link);
+        if (op->kind == OP_TRIM) {
+            rv = log_trim(log, op->index, err);
+        } else {
+            rv = log_append(log, op->index, op->entries, op->n, err);
+            *ret_ticket = op->ticket;
+        }
+        drop_op(n, op);
+    }
+    if (rv == 0) {
+        rv = log_flush(log, err);
+    }
+    if (rv == 0 && prng_below(&n->w->prng, 10) == 0) {
+        rv = log_mark(log, err);
+    }
+    if (rv == 0 && prng_below(&n->w->prng, 3) == 0) {
+        rv = log_prepare(log, err);
+    }
+    return rv;
+}
+
+void simnode_write(struct simnode *n)
+{
+    struct err err = {0};
+    uint64_t ticket = 0;
+    int rv;
+    if (world_chance(n->w, n->w->opt.write_fault)) {
+        simdisk_fail_after(n->disk, 1 + (unsigned)prng_below(&n->w->prng, 6));
+    }
+    n->writing = false;
+    rv = run_writes(n, &ticket, &err);
+    simdisk_fail_after(n->disk, 0);
+    if (rv != 0) {
+        n->doomed = true;
+    } else if (ticket > 0) {
+        must(n, replica_persisted(n->replica, now_ms(n), ticket, &err), &err, "persisted");
+    }
+    after(n);
+}
+
+/* A crash may come between any two steps. */
+void simnode_install(struct simnode *n)
+{
+    struct err err = {0};
+    uint64_t ticket = 0;
+    int rv = 0;
+    switch (n->install_step++) {
+    case 0:
+        rv = durable_install_begin(n->durable, &n->install, &err);
+        break;
+    case 1:
+        n->checkpoint = n->incoming;
+        n->state = n->incoming;
+        check_state(n->w, n->at, &n->state);
+        break;
+    default:
+        rv = run_writes(n, &ticket, &err);
+        if (rv == 0) {
+            rv = log_reset(durable_log(n->durable), n->install.index, &err);
+        }
+        must(n, rv, &err, "reset");
+        durable_install_end(n->durable);
+        n->w->stats.installs++;
+        world_trace(n->w, "controller %u: installed %llu", n->at + 1,
+                    (unsigned long long)n->install.index);
+        must(n, replica_snapshot_installed(n->replica, now_ms(n), &err), &err, "installed");
+        after(n);
+        return;
+    }
+    must(n, rv, &err, "install");
+    world_event(n->w, EV_INSTALL, n->at, world_between(n->w, 100, 20000), 0);
+}
+
+void simnode_transfer_tick(struct simnode *n)
+{
+    transfer_tick(n->transfer, now_ms(n));
+    if (transfer_busy(n->transfer)) {
+        world_event(n->w, EV_TRANSFER_TICK, n->at, 100000, 0);
+    }
+}
+
+/* --- work
+ * ------------------------------------------------------------------------------------------- */
+
+int simnode_propose(struct simnode *n, size_t len, uint64_t *ret_index)
+{
+    uint8_t *bytes;
+    struct raft_buffer b;
+    struct proposal *p;
+    struct err err = {0};
+    uint64_t index = 0;
+    int rv;
+    if (!n->up || n->paused_until_us > n->w->now_us) {
+        return ERR_UNAVAILABLE;
+    }
+    len = len < 8 ? 8 : len;
+    bytes = mem_alloc(&n->w->mem, len);
+    n->w->next_id++;
+    put_u64(bytes, n->w->next_id);
+    p = mem_alloc(&n->w->mem, sizeof *p);
+    p->id = n->w->next_id;
+    p->index = replica_status(n->replica).last + 1; /* It may be applied before the call returns. */
+    b = (struct raft_buffer){bytes, len};
+    list_push(&n->proposals, &p->link);
+    rv = replica_propose(n->replica, now_ms(n), &b, 1, &index, &err);
+    mem_free(&n->w->mem, bytes, len);
+    if (rv != 0) {
+        list_remove(&p->link);
+        mem_free(&n->w->mem, p, sizeof *p);
+        n->w->stats.refused++;
+        if (rv != ERR_NOTLEADER && rv != ERR_AGAIN && rv != ERR_FULL && rv != ERR_TOOBIG) {
+            must(n, rv, &err, "propose");
+        }
+        return rv;
+    }
+    n->w->stats.proposed++;
+    if (ret_index != NULL) {
+        *ret_index = index;
+    }
+    after(n);
+    return 0;
+}
+
+int simnode_read(struct simnode *n)
+{
+    struct err err = {0};
+    struct asked *a;
+    uint64_t need = n->w->check.acked;
+    uint64_t ticket = 0;
+    int rv;
+    if (!n->up || n->paused_until_us > n->w->now_us) {
+        return ERR_UNAVAILABLE;
+    }
+    if (n->w->opt.plant == PLANT_STALE_READ && replica_is_ready(n->replica)) {
+        check_read(n, need);
+        return 0;
+    }
+    rv = replica_read(n->replica, now_ms(n), &ticket, &err);
+    if (rv != 0) {
+        return rv;
+    }
+    if (n->reads_done >= ticket) {
+        check_read(n, need);
+    } else if (replica_is_ready(n->replica)) {
+        a = mem_alloc(&n->w->mem, sizeof *a);
+        a->ticket = ticket;
+        a->need = need;
+        list_push(&n->reads, &a->link);
+    }
+    after(n);
+    return 0;
+}
+
+int simnode_handover(struct simnode *n, unsigned to)
+{
+    struct err err = {0};
+    int rv;
+    if (!n->up || n->paused_until_us > n->w->now_us) {
+        return ERR_UNAVAILABLE;
+    }
+    rv = replica_transfer(n->replica, now_ms(n), to, &err);
+    if (rv == 0) {
+        n->w->stats.handovers++;
+        after(n);
+    }
+    return rv;
+}
+
+void simnode_checkpoint(struct simnode *n)
+{
+    struct replica_snapshot s = {.index = n->state.index, .term = n->state.term};
+    uint8_t conf[REPLICA_CONF_MAX];
+    struct err err = {0};
+    struct replica_status now = replica_status(n->replica);
+    if (now.installing || s.index <= now.snapshot) {
+        return;
+    }
+    n->checkpoint = n->state;
+    must(n, replica_conf_at(n->replica, s.index, conf, &s.conf_len, &s.conf_index, &err), &err,
+         "members");
+    s.conf = conf;
+    must(n, durable_note_checkpoint(n->durable, &s, &err), &err, "checkpoint");
+    must(n, replica_snapshot_taken(n->replica, now_ms(n), s.index, n->w->opt.trailing, &err), &err,
+         "snapshot taken");
+    add_op(n, 0)->kind = OP_TRIM;
+    container_of(n->writes.prev, struct write_op, link)->index =
+        replica_status(n->replica).first - 1;
+    n->w->stats.checkpoints++;
+    after(n);
+}

@@ -1,0 +1,528 @@
+/* Events, network and faults.
+ *
+ * What is not simulated: a disk that returns other bytes than were written (test_log.c does that),
+ * and changes of membership. */
+#include "tests/sim/world.h"
+
+#include "tests/sim/world_impl.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* --- small things
+ * ------------------------------------------------------------------------------------ */
+
+static void *counted_resize(void *ctx, void *ptr, size_t old_size, size_t new_size)
+{
+    struct world *w = ctx;
+    void *moved;
+    w->in_use = w->in_use - old_size + new_size;
+    if (new_size == 0) {
+        free(ptr);
+        return NULL;
+    }
+    moved = realloc(ptr, new_size);
+    if (moved == NULL) {
+        abort();
+    }
+    return moved;
+}
+
+void world_fail(struct world *w, const char *fmt, ...)
+{
+    va_list ap;
+    printf("FAIL seed %llu at %llu ms: ", (unsigned long long)w->opt.seed,
+           (unsigned long long)(w->now_us / 1000));
+    va_start(ap, fmt);
+    vprintf(fmt, ap);
+    va_end(ap);
+    printf("\n");
+    fflush(stdout);
+    _Exit(1);
+}
+
+void world_trace(struct world *w, const char *fmt, ...)
+{
+    va_list ap;
+    if (!w->opt.verbose) {
+        return;
+    }
+    printf("%9.3f ", (double)w->now_us / 1e6);
+    va_start(ap, fmt);
+    vprintf(fmt, ap);
+    va_end(ap);
+    printf("\n");
+}
+
+bool world_chance(struct world *w, unsigned ppm)
+{
+    return !w->calm && ppm > 0 && prng_below(&w->prng, PPM) < ppm;
+}
+
+uint64_t world_between(struct world *w, uint64_t min, uint64_t max)
+{
+    return max <= min ? min : min + prng_below(&w->prng, max - min + 1);
+}
+
+struct event *world_event(struct world *w, enum event_kind kind, unsigned to, uint64_t delay_us,
+                          size_t len)
+{
+    struct event *e = mem_alloc(&w->mem, sizeof *e + len);
+    e->kind = kind;
+    e->to = to;
+    e->len = len;
+    e->generation = kind == EV_DELIVER || kind >= EV_RESTART ? 0 : w->nodes[to].generation;
+    if (kind == EV_TRANSFER_TICK) {
+        e->generation = w->nodes[to].generation;
+    }
+    heap_set(&w->events, &e->node, w->now_us + delay_us);
+    return e;
+}
+
+void world_event_drop(struct world *w, struct event *e)
+{
+    heap_remove(&w->events, &e->node);
+    mem_free(&w->mem, e, sizeof *e + e->len);
+}
+
+/* --- network
+ * ----------------------------------------------------------------------------------------- */
+
+static void post(struct world *w, unsigned from, unsigned to, const struct buf *frame)
+{
+    uint64_t us = world_between(w, w->opt.delay_us_min, w->opt.delay_us_max);
+    size_t len = frame->len - MESSAGE_HEAD;
+    struct event *e;
+    if (world_chance(w, w->opt.slow)) {
+        us = world_between(w, us, w->opt.slow_us_max);
+    }
+    e = world_event(w, EV_DELIVER, to, us, len);
+    e->from = from;
+    memcpy(e->bytes, frame->data + MESSAGE_HEAD, len);
+}
+
+void world_send(struct world *w, unsigned from, const struct message *m, uint64_t to_id)
+{
+    unsigned to = (unsigned)to_id - 1;
+    struct buf frame;
+    assert(to_id >= 1);
+    assert(to < w->opt.n);
+    w->stats.messages++;
+    if (w->cut[from][to] || world_chance(w, w->opt.loss) ||
+        (w->filter != NULL && !w->filter(w->filter_arg, from, to, m))) {
+        w->stats.dropped++;
+        return;
+    }
+    buf_init(&frame, &w->mem, MESSAGE_HEAD + MESSAGE_BODY_MAX);
+    message_encode(m, &frame);
+    if (frame.overflow) {
+        world_fail(w, "a message is too large");
+    }
+    post(w, from, to, &frame);
+    if (world_chance(w, w->opt.dup)) {
+        post(w, from, to, &frame);
+    }
+    buf_close(&frame);
+}
+
+/* --- random faults
+ * ----------------------------------------------------------------------------------- */
+
+static void again(struct world *w, enum event_kind kind, unsigned mean_ms, unsigned node)
+{
+    if (mean_ms > 0 && !w->calm) {
+        world_event(w, kind, node, world_between(w, 1, 2000ull * mean_ms), 0);
+    }
+}
+
+static void random_cut(struct world *w)
+{
+    unsigned node = (unsigned)prng_below(&w->prng, w->opt.n);
+    unsigned other = (unsigned)prng_below(&w->prng, w->opt.n);
+    w->stats.cuts++;
+    switch (prng_below(&w->prng, 4)) {
+    case 0:
+    case 1:
+        memset(w->cut, 0, sizeof w->cut);
+        break;
+    case 2:
+        world_isolate(w, node, true);
+        break;
+    default:
+        world_cut(w, node, other, true);
+        break;
+    }
+}
+
+static void random_pause(struct world *w)
+{
+    struct simnode *n = &w->nodes[prng_below(&w->prng, w->opt.n)];
+    w->stats.pauses++;
+    n->paused_until_us = w->now_us + world_between(w, 1000, 1500000);
+}
+
+static void world_happens(struct world *w, const struct event *e)
+{
+    const struct world_options *o = &w->opt;
+    struct simnode *any = &w->nodes[prng_below(&w->prng, o->n)];
+    if (w->calm) {
+        return;
+    }
+    switch (e->kind) {
+    case EV_CLIENT:
+        simnode_propose(any, world_between(w, 8, o->command_max), NULL);
+        again(w, e->kind, o->client_ms, 0);
+        break;
+    case EV_READ:
+        simnode_read(any);
+        again(w, e->kind, o->read_ms, 0);
+        break;
+    case EV_CRASH:
+        if (any->up) {
+            simnode_crash(any);
+        }
+        again(w, e->kind, o->crash_ms, 0);
+        break;
+    case EV_CUT:
+        random_cut(w);
+        again(w, e->kind, o->cut_ms, 0);
+        break;
+    case EV_PAUSE:
+        random_pause(w);
+        again(w, e->kind, o->pause_ms, 0);
+        break;
+    case EV_HANDOVER:
+        simnode_handover(any, 0);
+        again(w, e->kind, o->transfer_ms, 0);
+        break;
+    case EV_CHECKPOINT:
+        if (w->nodes[e->to].up) {
+            simnode_checkpoint(&w->nodes[e->to]);
+        }
+        again(w, e->kind, o->checkpoint_ms, e->to);
+        break;
+    case EV_DELIVER:
+    case EV_TICK:
+    case EV_WRITE:
+    case EV_INSTALL:
+    case EV_RESTART:
+    case EV_TRANSFER_TICK:
+    case EV_KINDS:
+        assert(!"not a random event");
+        break;
+    }
+}
+
+/* --- the loop
+ * ---------------------------------------------------------------------------------------- */
+
+static void node_happens(struct world *w, struct event *e)
+{
+    struct simnode *n = &w->nodes[e->to];
+    switch (e->kind) {
+    case EV_DELIVER:
+        simnode_deliver(n, e->from, e->bytes, e->len);
+        break;
+    case EV_TICK:
+        simnode_tick(n);
+        break;
+    case EV_WRITE:
+        simnode_write(n);
+        break;
+    case EV_INSTALL:
+        simnode_install(n);
+        break;
+    case EV_TRANSFER_TICK:
+        simnode_transfer_tick(n);
+        break;
+    case EV_RESTART:
+    case EV_CLIENT:
+    case EV_READ:
+    case EV_CRASH:
+    case EV_CUT:
+    case EV_PAUSE:
+    case EV_HANDOVER:
+    case EV_CHECKPOINT:
+    case EV_KINDS:
+        world_happens(w, e);
+        break;
+    }
+}
+
+static void dispatch(struct world *w, struct event *e)
+{
+    struct simnode *n = &w->nodes[e->to];
+    if (e->kind == EV_RESTART) {
+        if (!n->up) {
+            simnode_start(n);
+        }
+        return;
+    }
+    if (e->kind > EV_TRANSFER_TICK) {
+        world_happens(w, e);
+        return;
+    }
+    if (!n->up || (e->generation != 0 && e->generation != n->generation)) {
+        return;
+    }
+    node_happens(w, e);
+}
+
+static void run_until(struct world *w, uint64_t until_us)
+{
+    struct heap_node *first;
+    while ((first = heap_first(&w->events)) != NULL && first->key <= until_us) {
+        struct event *e = container_of(first, struct event, node);
+        struct simnode *n = &w->nodes[e->to];
+        w->now_us = first->key > w->now_us ? first->key : w->now_us;
+        if (e->kind < EV_RESTART && n->up && n->paused_until_us > w->now_us) {
+            heap_set(&w->events, &e->node, n->paused_until_us);
+            continue;
+        }
+        if (n->paused_until_us > 0 && n->paused_until_us <= w->now_us) {
+            n->paused_until_us = 0; /* What if the first thing it does is to answer a read? */
+            simnode_read(n);
+        }
+        heap_remove(&w->events, &e->node);
+        dispatch(w, e);
+        mem_free(&w->mem, e, sizeof *e + e->len);
+    }
+    w->now_us = until_us;
+}
+
+void world_run(struct world *w, uint64_t ms)
+{
+    run_until(w, w->now_us + ms * 1000);
+}
+
+/* --- life
+ * ------------------------------------------------------------------------------------------- */
+
+struct world *world_open(const struct world_options *options)
+{
+    struct world *w = calloc(1, sizeof *w);
+    if (w == NULL) {
+        abort();
+    }
+    w->mem = (struct mem){counted_resize, w};
+    w->opt = *options;
+    w->opt.command_max = options->command_max != 0 ? options->command_max : WORLD_COMMAND_DEFAULT;
+    w->opt.segment_bytes =
+        options->segment_bytes != 0 ? options->segment_bytes : WORLD_SEGMENT_DEFAULT;
+    w->opt.snapshot_bytes =
+        options->snapshot_bytes != 0 ? options->snapshot_bytes : WORLD_SNAPSHOT_DEFAULT;
+    assert(w->opt.n >= 1);
+    assert(w->opt.n <= WORLD_NODES_MAX);
+    prng_init(&w->prng, options->seed);
+    heap_init(&w->events, &w->mem);
+    for (unsigned i = 0; i < w->opt.n; i++) {
+        simnode_init(&w->nodes[i], w, i);
+        simnode_start(&w->nodes[i]);
+        again(w, EV_CHECKPOINT, w->opt.checkpoint_ms, i);
+    }
+    again(w, EV_CLIENT, w->opt.client_ms, 0);
+    again(w, EV_READ, w->opt.read_ms, 0);
+    again(w, EV_CRASH, w->opt.crash_ms, 0);
+    again(w, EV_CUT, w->opt.cut_ms, 0);
+    again(w, EV_PAUSE, w->opt.pause_ms, 0);
+    again(w, EV_HANDOVER, w->opt.transfer_ms, 0);
+    return w;
+}
+
+void world_close(struct world *w)
+{
+    struct heap_node *first;
+    if (w == NULL) {
+        return;
+    }
+    for (unsigned i = 0; i < w->opt.n; i++) {
+        simnode_close(&w->nodes[i]);
+    }
+    while ((first = heap_first(&w->events)) != NULL) {
+        world_event_drop(w, container_of(first, struct event, node));
+    }
+    heap_close(&w->events);
+    check_close(w);
+    if (w->in_use != 0) {
+        world_fail(w, "%zu bytes of memory were not returned", w->in_use);
+    }
+    free(w);
+}
+
+static bool agreed(const struct world *w)
+{
+    int leader = world_leader(w);
+    for (unsigned i = 0; leader >= 0 && i < w->opt.n; i++) {
+        const struct simnode *n = &w->nodes[i];
+        if (!n->up || n->state.index != w->check.last ||
+            replica_status(n->replica).last != w->check.last) {
+            return false;
+        }
+    }
+    return leader >= 0;
+}
+
+static void print_nodes(const struct world *w)
+{
+    for (unsigned i = 0; i < w->opt.n; i++) {
+        const struct simnode *n = &w->nodes[i];
+        struct replica_status s = {0};
+        if (n->up) {
+            s = replica_status(n->replica);
+        }
+        printf("controller %u: %s term %llu leader %llu, log %llu to %llu, durable %llu, commit "
+               "%llu, applied %llu, snapshot %llu%s, %s\n",
+               i + 1, n->up ? raft_state_name((int)s.state) : "down", (unsigned long long)s.term,
+               (unsigned long long)s.leader, (unsigned long long)s.first,
+               (unsigned long long)s.last, (unsigned long long)s.durable,
+               (unsigned long long)s.commit, (unsigned long long)s.applied,
+               (unsigned long long)s.snapshot, s.installing ? " installing" : "",
+               n->writing ? "writing" : "idle");
+    }
+}
+
+void world_settle(struct world *w, uint64_t limit_ms)
+{
+    uint64_t end_us = w->now_us + limit_ms * 1000;
+    uint64_t want = w->stats.acked + 10;
+    w->calm = true;
+    memset(w->cut, 0, sizeof w->cut);
+    w->filter = NULL;
+    world_trace(w, "calm");
+    for (unsigned i = 0; i < w->opt.n; i++) {
+        w->nodes[i].paused_until_us = 0;
+        if (!w->nodes[i].up) {
+            simnode_start(&w->nodes[i]);
+        }
+    }
+    while (w->stats.acked < want || !agreed(w)) {
+        int leader = world_leader(w);
+        if (w->now_us > end_us) {
+            print_nodes(w);
+            world_fail(w, "no agreement %llu ms after the faults ended",
+                       (unsigned long long)limit_ms);
+        }
+        if (leader >= 0 && w->stats.acked < want) {
+            simnode_propose(&w->nodes[leader], 20, NULL);
+            simnode_read(&w->nodes[leader]);
+        }
+        world_run(w, 20);
+    }
+    check_end(w);
+}
+
+/* --- by hand
+ * ----------------------------------------------------------------------------------------- */
+
+void world_crash(struct world *w, unsigned node)
+{
+    simnode_crash(&w->nodes[node]);
+}
+
+void world_restart(struct world *w, unsigned node)
+{
+    simnode_start(&w->nodes[node]);
+}
+
+void world_cut(struct world *w, unsigned from, unsigned to, bool cut)
+{
+    w->cut[from][to] = cut;
+}
+
+void world_isolate(struct world *w, unsigned node, bool cut)
+{
+    for (unsigned i = 0; i < w->opt.n; i++) {
+        if (i != node) {
+            w->cut[i][node] = cut;
+            w->cut[node][i] = cut;
+        }
+    }
+}
+
+void world_set_filter(struct world *w, world_filter filter, void *arg)
+{
+    w->filter = filter;
+    w->filter_arg = arg;
+}
+
+struct simdisk *world_disk(struct world *w, unsigned node)
+{
+    return w->nodes[node].disk;
+}
+
+int world_propose(struct world *w, unsigned node, size_t len, uint64_t *ret_index)
+{
+    return simnode_propose(&w->nodes[node], len, ret_index);
+}
+
+int world_read(struct world *w, unsigned node)
+{
+    return simnode_read(&w->nodes[node]);
+}
+
+int world_transfer(struct world *w, unsigned node, unsigned to)
+{
+    return simnode_handover(&w->nodes[node], to + 1);
+}
+
+void world_checkpoint(struct world *w, unsigned node)
+{
+    simnode_checkpoint(&w->nodes[node]);
+}
+
+bool world_is_up(const struct world *w, unsigned node)
+{
+    return w->nodes[node].up;
+}
+
+const char *world_error(const struct world *w, unsigned node)
+{
+    return w->nodes[node].error;
+}
+
+struct replica_status world_status(const struct world *w, unsigned node)
+{
+    assert(w->nodes[node].up);
+    return replica_status(w->nodes[node].replica);
+}
+
+uint64_t world_term_of(const struct world *w, unsigned node, uint64_t index)
+{
+    return replica_term_of(w->nodes[node].replica, index);
+}
+
+int world_leader(const struct world *w)
+{
+    int leader = -1;
+    uint64_t term = 0;
+    for (unsigned i = 0; i < w->opt.n; i++) {
+        const struct simnode *n = &w->nodes[i];
+        if (n->up && replica_is_ready(n->replica) && replica_status(n->replica).term > term) {
+            term = replica_status(n->replica).term;
+            leader = (int)i;
+        }
+    }
+    return leader;
+}
+
+int world_elect(struct world *w, uint64_t limit_ms)
+{
+    uint64_t end_us = w->now_us + limit_ms * 1000;
+    while (world_leader(w) < 0 && w->now_us < end_us) {
+        world_run(w, 10);
+    }
+    return world_leader(w);
+}
+
+const struct world_stats *world_stats(const struct world *w)
+{
+    return &w->stats;
+}
+
+uint64_t world_now_ms(const struct world *w)
+{
+    return w->now_us / 1000;
+}

@@ -1,0 +1,107 @@
+/* tests/sim/world.h
+ *
+ * A cluster in one thread: the real replica, log files, vote and checkpoint transfer over simulated
+ * disks, network and time. One seed decides everything. Used by ecs-sim with random faults and by
+ * unit tests with faults of their choice.
+ *
+ * What is always checked: one leader per term; entries with the same index and term are the same;
+ * every controller applies the same entries in the same order; what was acknowledged is applied
+ * everywhere in the end; reads see everything acknowledged before they were asked for; memory is
+ * returned. A violation prints seed, time and what happened, and ends the process (world_fail). */
+#ifndef TESTS_SIM_WORLD_H
+#define TESTS_SIM_WORLD_H
+
+#include "controller/raftio/message.h"
+#include "tests/sim/simdisk.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define WORLD_NODES_MAX 5u
+
+struct world; /* Opaque. */
+
+struct world_options { /* Zeroed: a quiet world. Rates are per million. */
+    uint64_t seed;
+    unsigned n;    /* Controllers: 1, 3 or 5. */
+    unsigned loss; /* Messages. */
+    unsigned dup;
+    unsigned delay_us_min;
+    unsigned delay_us_max;
+    unsigned slow; /* Messages that take up to slow_us_max. */
+    unsigned slow_us_max;
+    unsigned disk_us_max;   /* A batch of writes. */
+    unsigned stall;         /* Batches that take up to 400 ms. */
+    unsigned write_fault;   /* Batches in which the disk fails: the controller crashes. */
+    unsigned crash_ms;      /* Mean time between crashes in the cluster; 0: none. */
+    unsigned down_ms;       /* Mean time until restart. */
+    unsigned cut_ms;        /* Mean time between changes of the network; 0: none. */
+    unsigned pause_ms;      /* Mean time between pauses of a process; 0: none. */
+    unsigned client_ms;     /* Mean time between proposals; 0: none. */
+    unsigned read_ms;       /* Mean time between reads; 0: none. */
+    unsigned transfer_ms;   /* Mean time between hand-overs; 0: none. */
+    unsigned checkpoint_ms; /* Mean time between checkpoints of one controller; 0: none. */
+    unsigned trailing;
+    unsigned command_max;    /* Bytes; default 200. */
+    unsigned segment_bytes;  /* Default 64 KiB. */
+    unsigned message_bytes;  /* See replica_settings; default 1 MiB. */
+    unsigned snapshot_bytes; /* Size of a checkpoint; default 1,000. */
+    unsigned plant;          /* Break something on purpose; see world.c. */
+    bool tolerate;           /* A controller that refuses to start stays down. */
+    bool verbose;
+};
+
+struct world_stats {
+    uint64_t proposed, acked, lost, refused, applied;
+    uint64_t reads, elections, crashes, faults, cuts, pauses, handovers;
+    uint64_t checkpoints, installs, messages, dropped, torn;
+};
+
+struct world *world_open(const struct world_options *options);
+
+/* Also checks that no memory is left. NULL is fine. */
+void world_close(struct world *w);
+
+/* Let this much time pass. */
+void world_run(struct world *w, uint64_t ms);
+
+/* End all faults, wait until everything agrees (at most limit_ms), then check what must be true in
+ * the end. */
+void world_settle(struct world *w, uint64_t limit_ms);
+
+/* --- faults by hand
+ * -------------------------------------------------------------------------------- */
+void world_crash(struct world *w, unsigned node);
+void world_restart(struct world *w, unsigned node);
+/* Cut or join what `from` sends to `to`. */
+void world_cut(struct world *w, unsigned from, unsigned to, bool cut);
+/* Cut or join a node from all others, both ways. */
+void world_isolate(struct world *w, unsigned node, bool cut);
+/* Every message passes here first; false drops it. NULL: none. */
+typedef bool (*world_filter)(void *arg, unsigned from, unsigned to, const struct message *m);
+void world_set_filter(struct world *w, world_filter filter, void *arg);
+struct simdisk *world_disk(struct world *w, unsigned node);
+
+/* --- work by hand
+ * ---------------------------------------------------------------------------------- */
+/* 0 or what replica_propose() said. *ret_index may be NULL. */
+int world_propose(struct world *w, unsigned node, size_t len, uint64_t *ret_index);
+int world_read(struct world *w, unsigned node);
+int world_transfer(struct world *w, unsigned node, unsigned to);
+void world_checkpoint(struct world *w, unsigned node);
+
+/* --- questions
+ * ------------------------------------------------------------------------------------- */
+bool world_is_up(const struct world *w, unsigned node);
+/* Why the last restart failed, or "". */
+const char *world_error(const struct world *w, unsigned node);
+struct replica_status world_status(const struct world *w, unsigned node);
+uint64_t world_term_of(const struct world *w, unsigned node, uint64_t index);
+/* A ready leader in the highest term, or -1. */
+int world_leader(const struct world *w);
+/* Run until there is a ready leader (at most limit_ms) and return it, or -1. */
+int world_elect(struct world *w, uint64_t limit_ms);
+const struct world_stats *world_stats(const struct world *w);
+uint64_t world_now_ms(const struct world *w);
+
+#endif

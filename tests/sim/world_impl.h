@@ -1,0 +1,204 @@
+/* tests/sim/world_impl.h
+ *
+ * Shared by world.c (events, network, faults), simnode.c (one controller) and check.c (what must
+ * hold). */
+#ifndef TESTS_SIM_WORLD_IMPL_H
+#define TESTS_SIM_WORLD_IMPL_H
+
+#include "common/base/heap.h"
+#include "common/base/list.h"
+#include "common/base/prng.h"
+#include "controller/raft/replica.h"
+#include "controller/raftio/durable.h"
+#include "controller/raftio/transfer.h"
+#include "tests/sim/world.h"
+
+#define WORLD_COMMAND_DEFAULT  200u
+#define WORLD_SEGMENT_DEFAULT  (64u * 1024u)
+#define WORLD_SNAPSHOT_DEFAULT 1000u
+#define PPM                    1000000u
+
+enum plant { /* Faults put in on purpose, to prove that the checks find them. */
+             PLANT_NONE,
+             PLANT_LYING_DISK, /* sync() does nothing on one controller. */
+             PLANT_NO_VOTE,    /* Votes are not saved. */
+             PLANT_EARLY_ACK,  /* Entries count as durable before they are. */
+             PLANT_STALE_READ, /* Reads are served without asking anybody. */
+             PLANT_N,
+};
+
+enum event_kind {
+    EV_DELIVER, /* A message arrives. */
+    EV_TICK,    /* A replica's deadline. */
+    EV_WRITE,   /* A batch of writes ends. */
+    EV_INSTALL, /* One step of an installation. */
+    EV_RESTART,
+    EV_TRANSFER_TICK,
+    EV_CLIENT, /* The rest happen to the world, at random times. */
+    EV_READ,
+    EV_CRASH,
+    EV_CUT,
+    EV_PAUSE,
+    EV_HANDOVER,
+    EV_CHECKPOINT,
+    EV_KINDS,
+};
+
+struct event {
+    struct heap_node node;
+    enum event_kind kind;
+    unsigned to;         /* Node. */
+    unsigned from;       /* EV_DELIVER. */
+    uint64_t generation; /* Of the node; events of an earlier life are dropped. 0: any. */
+    size_t len;
+    uint8_t bytes[]; /* EV_DELIVER: the body. */
+};
+
+/* --- one controller
+ * ---------------------------------------------------------------------------------- */
+
+struct state { /* What is applied, in short. */
+    uint64_t index;
+    uint64_t term;
+    uint64_t digest;
+};
+
+struct write_op {
+    struct list link;
+    enum { OP_APPEND, OP_TRIM } kind;
+    uint64_t index; /* OP_TRIM: through. */
+    uint64_t ticket;
+    unsigned n;
+    struct replica_entry *entries;
+};
+
+struct proposal {
+    struct list link;
+    uint64_t index;
+    uint64_t id;
+};
+
+struct asked { /* A read under way. */
+    struct list link;
+    uint64_t ticket;
+    uint64_t need; /* Index it must see. */
+};
+
+struct simnode {
+    struct world *w;
+    unsigned at; /* Its id is at + 1. */
+    struct simdisk *disk;
+    struct state checkpoint; /* Durable, as the state module's. */
+    bool up;
+    uint64_t generation;
+    uint64_t clock_offset_ms;
+    uint64_t paused_until_us;
+    char error[ERR_TEXT_MAX];
+
+    /* While up. */
+    struct durable *durable;
+    struct replica *replica;
+    struct transfer *transfer;
+    struct state state;
+    struct event *tick;
+    struct list writes;
+    bool writing;
+    uint64_t last_ticket; /* Asked for; see PLANT_EARLY_ACK. */
+    struct list proposals;
+    struct list reads;
+    uint64_t reads_done;
+    bool doomed; /* The disk failed inside a callback: crash when it returns. */
+
+    /* Receiving a snapshot. */
+    struct state incoming;
+    uint64_t incoming_size;
+    uint64_t incoming_got;
+    unsigned install_step;
+    struct replica_snapshot install;
+    uint8_t install_conf[REPLICA_CONF_MAX];
+};
+
+void simnode_init(struct simnode *n, struct world *w, unsigned at);
+void simnode_close(struct simnode *n);
+void simnode_start(struct simnode *n);
+void simnode_crash(struct simnode *n);
+void simnode_deliver(struct simnode *n, unsigned from, const uint8_t *body, size_t len);
+void simnode_tick(struct simnode *n);
+void simnode_write(struct simnode *n);
+void simnode_install(struct simnode *n);
+void simnode_transfer_tick(struct simnode *n);
+int simnode_propose(struct simnode *n, size_t len, uint64_t *ret_index);
+int simnode_read(struct simnode *n);
+int simnode_handover(struct simnode *n, unsigned to);
+void simnode_checkpoint(struct simnode *n);
+
+/* --- what must hold
+ * ---------------------------------------------------------------------------------- */
+
+struct appended { /* An entry some log had at an index. */
+    uint64_t term;
+    uint64_t hash;
+    struct appended *next;
+};
+
+struct history {   /* By index - 1. */
+    uint64_t term; /* Of the entry that was applied; 0: not yet. */
+    uint64_t hash;
+    uint64_t digest; /* Of the state after it. */
+    struct appended *appended;
+};
+
+struct check {
+    struct history *history;
+    size_t cap;
+    uint64_t last;     /* Highest index applied anywhere. */
+    uint64_t acked;    /* Highest index acknowledged. */
+    uint64_t *leaders; /* By term: node + 1. */
+    size_t cap_leaders;
+};
+
+uint64_t check_hash(const struct replica_entry *e);
+void check_append(struct world *w, uint64_t index, const struct replica_entry *e);
+/* Returns the digest of the state after this entry. */
+uint64_t check_apply(struct world *w, unsigned node, uint64_t index, const struct replica_entry *e,
+                     uint64_t digest_before);
+void check_state(struct world *w, unsigned node, const struct state *s);
+void check_leader(struct world *w, unsigned node, uint64_t term);
+void check_end(struct world *w);
+void check_close(struct world *w);
+
+/* --- the world
+ * ----------------------------------------------------------------------------------------- */
+
+struct world {
+    struct mem mem;
+    size_t in_use;
+    struct world_options opt;
+    struct prng prng;
+    uint64_t now_us;
+    struct heap events;
+    struct simnode nodes[WORLD_NODES_MAX];
+    bool cut[WORLD_NODES_MAX][WORLD_NODES_MAX];
+    bool calm; /* Faults are over. */
+    struct check check;
+    struct world_stats stats;
+    world_filter filter;
+    void *filter_arg;
+    uint64_t next_id;
+};
+
+__attribute__((format(printf, 2, 3), noreturn)) void world_fail(struct world *w, const char *fmt,
+                                                                ...);
+__attribute__((format(printf, 2, 3))) void world_trace(struct world *w, const char *fmt, ...);
+
+/* True with this probability. */
+bool world_chance(struct world *w, unsigned ppm);
+uint64_t world_between(struct world *w, uint64_t min, uint64_t max);
+
+struct event *world_event(struct world *w, enum event_kind kind, unsigned to, uint64_t delay_us,
+                          size_t len);
+void world_event_drop(struct world *w, struct event *e);
+
+void world_send(struct world *w, unsigned from, const struct message *m, uint64_t to_id);
+
+#endif
