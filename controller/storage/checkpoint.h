@@ -112,7 +112,7 @@ void storage_stats(struct storage *s, struct storage_stats *ret);
 struct storage_snapshot; /* Opaque: an open copy. */
 
 /* Open a consistent copy of the durable checkpoint. ERR_AGAIN: one is being made, wake will be
- * called. Copies are shared while they are young. *ret_size is in bytes. */
+ * called. *ret_size is in bytes. */
 int storage_snapshot_open(struct storage *s, struct storage_snapshot **ret,
                           struct storage_point *ret_point, uint64_t *ret_size, struct err *err);
 
