@@ -185,7 +185,8 @@ static void on_answer(struct grpc_client_call *c, const struct grpc_status *stat
 
 static bool worth_another(const struct attempt *a)
 {
-    return a->code == GRPC_UNAVAILABLE || a->code == GRPC_DEADLINE_EXCEEDED;
+    return a->code == GRPC_UNAVAILABLE || a->code == GRPC_DEADLINE_EXCEEDED ||
+           a->code == GRPC_UNKNOWN;
 }
 
 static int exit_of(const struct attempt *a)

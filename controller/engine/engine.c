@@ -320,6 +320,7 @@ static int open_node(struct engine *e, uint64_t index, uint64_t term, struct err
     config.id = e->config.id;
     config.members = members;
     config.n_members = e->config.n_members;
+    config.listen = e->config.peer_listen;
     config.tls_server = e->config.tls_server;
     config.tls_client = e->config.tls_client;
     config.loop = e->loop;

@@ -1,0 +1,280 @@
+#include "controller/program/backend.h"
+
+#include "common/loop/loop.h"
+#include "common/loop/sysmem.h"
+#include "controller/auth/hasher.h"
+#include "controller/raftio/raftnode.h"
+#include "controller/storage/checkpoint.h"
+
+#include <string.h>
+
+#define TRANSFER_POLL_MS 20
+#define TRANSFER_WAIT_MS 5000
+#define BACKUP_CHUNK     (64u * 1024u)
+#define BACKUP_AGAIN_MS  20
+
+static uint32_t get_members(void *data, struct api_member *v, uint32_t max)
+{
+    struct backend *b = data;
+    const struct engine_config *config = engine_settings(b->engine);
+    struct raftnode *node = engine_node(b->engine);
+    uint32_t n = 0;
+    for (; n < config->n_members && n < max; n++) {
+        const struct engine_member *m = &config->members[n];
+        memset(&v[n], 0, sizeof v[n]);
+        v[n].id = m->id;
+        v[n].peer_address = m->peer_address;
+        v[n].api_address = m->api_address;
+        v[n].role = "voter";
+        v[n].leader = raftnode_leader(node) == m->id;
+        v[n].connected = m->id == config->id || raftnode_connected(node, m->id);
+    }
+    return n;
+}
+
+static uint32_t get_sessions(void *data)
+{
+    struct backend *b = data;
+    return b->link == NULL ? 0 : link_n_sessions(b->link);
+}
+
+static const char *get_pin(void *data)
+{
+    struct backend *b = data;
+    return b->ca_pin;
+}
+
+/* --- leadership
+ * ---------------------------------------------------------------------------------------- */
+
+struct transfer {
+    struct backend *b;
+    api_transfer_cb cb;
+    void *arg;
+    struct loop_timer *timer;
+    uint64_t give_up_ms;
+    int failed;
+    struct err err;
+};
+
+static void end_transfer(struct transfer *t, int status, uint64_t leader)
+{
+    loop_timer_close(t->timer);
+    t->cb(t->arg, status, leader, &t->err);
+    mem_free(sysmem(), t, sizeof *t);
+}
+
+/* The new leader is known when somebody else is. */
+static void poll_transfer(void *data)
+{
+    struct transfer *t = data;
+    struct raftnode *node = engine_node(t->b->engine);
+    uint64_t leader = raftnode_leader(node);
+    if (t->failed != 0) {
+        end_transfer(t, t->failed, 0);
+    } else if (leader != 0 && leader != raftnode_id(node)) {
+        end_transfer(t, 0, leader);
+    } else if (clock_mono_ms() >= t->give_up_ms) {
+        err_set(&t->err, ERR_TIMEOUT, "leadership has not moved; the member may be behind or away");
+        end_transfer(t, ERR_TIMEOUT, 0);
+    }
+}
+
+static void transfer(void *data, uint64_t member_id, api_transfer_cb cb, void *arg)
+{
+    struct backend *b = data;
+    struct transfer *t = mem_alloc(sysmem(), sizeof *t);
+    t->b = b;
+    t->cb = cb;
+    t->arg = arg;
+    t->give_up_ms = clock_mono_ms() + TRANSFER_WAIT_MS;
+    t->timer = loop_timer_open(b->loop, poll_transfer, t);
+    t->failed = raftnode_transfer(engine_node(b->engine), member_id, &t->err);
+    loop_timer_repeat(t->timer, t->failed == 0 ? TRANSFER_POLL_MS : 0, TRANSFER_POLL_MS);
+}
+
+/* --- backup
+ * ---------------------------------------------------------------------------------------------- */
+
+struct backup {
+    struct backend *b;
+    struct api_stream *stream;
+    struct storage_snapshot *snapshot;
+    struct storage_point point;
+    uint64_t size;
+    uint64_t offset;
+    struct hasher *hasher;
+    struct loop_timer *timer;
+    uint8_t chunk[BACKUP_CHUNK];
+};
+
+static void backup_free(struct backup *x)
+{
+    storage_snapshot_close(x->snapshot);
+    hasher_close(x->hasher);
+    loop_timer_close(x->timer);
+    mem_free(sysmem(), x, sizeof *x);
+}
+
+static void backup_fail(struct backup *x, int rv, const struct err *err)
+{
+    struct api_stream *stream = x->stream;
+    backup_free(x);
+    api_stream_finish(stream, rv, err);
+}
+
+static void backup_end(struct backup *x)
+{
+    struct api_stream *stream = x->stream;
+    uint64_t revision = x->point.revision;
+    char hex[HASHER_HEX_LEN + 1];
+    hasher_finish(x->hasher, hex);
+    backup_free(x);
+    api_stream_finish_backup(stream, hex, revision);
+}
+
+static void backup_send(struct backup *x)
+{
+    struct err err = {0};
+    while (x->offset < x->size && api_stream_writable(x->stream)) {
+        size_t n = 0;
+        int rv = storage_snapshot_read(x->snapshot, x->offset, x->chunk, sizeof x->chunk, &n, &err);
+        if (rv == 0 && n == 0) {
+            rv = err_set(&err, ERR_IO, "the copy of the checkpoint is shorter than it was");
+        }
+        if (rv == 0) {
+            rv = api_stream_send(x->stream, str_make((const char *)x->chunk, n));
+        }
+        if (rv != 0) {
+            backup_fail(x, rv, &err);
+            return;
+        }
+        hasher_add(x->hasher, x->chunk, n);
+        x->offset += n;
+    }
+    if (x->offset == x->size) {
+        backup_end(x);
+    }
+}
+
+/* A copy of the checkpoint is made by the storage thread; ask until it is there. */
+static void backup_poll(void *data)
+{
+    struct backup *x = data;
+    struct err err = {0};
+    int rv = storage_snapshot_open(engine_storage(x->b->engine), &x->snapshot, &x->point, &x->size,
+                                   &err);
+    if (rv == ERR_AGAIN) {
+        return;
+    }
+    loop_timer_stop(x->timer);
+    if (rv != 0) {
+        backup_fail(x, rv, &err);
+        return;
+    }
+    backup_send(x);
+}
+
+static void backup_drain(struct api_stream *s, void *data)
+{
+    struct backup *x = data;
+    (void)s;
+    if (x->snapshot != NULL) {
+        backup_send(x);
+    }
+}
+
+static void backup_cancel(struct api_stream *s, void *data)
+{
+    (void)s;
+    backup_free(data);
+}
+
+static void backup(void *data, struct api_stream *s)
+{
+    static const struct api_stream_events events = {backup_drain, backup_cancel};
+    struct backend *b = data;
+    struct backup *x = mem_alloc(sysmem(), sizeof *x);
+    x->b = b;
+    x->stream = s;
+    x->hasher = hasher_open();
+    x->timer = loop_timer_open(b->loop, backup_poll, x);
+    api_stream_set(s, &events, x);
+    storage_flush(engine_storage(b->engine));
+    loop_timer_repeat(x->timer, 0, BACKUP_AGAIN_MS);
+}
+
+/* --- logs
+ * --------------------------------------------------------------------------------------------------
+ */
+
+struct logs {
+    struct api_stream *stream;
+    struct link_log *log;
+};
+
+static void logs_data(void *ctx, struct str bytes)
+{
+    struct logs *l = ctx;
+    struct err err = {0};
+    int rv = api_stream_send(l->stream, bytes);
+    if (rv != 0) {
+        err_set(&err, rv, "the reader is too slow for this log");
+        link_log_cancel(l->log);
+        api_stream_finish(l->stream, rv, &err);
+        mem_free(sysmem(), l, sizeof *l);
+    }
+}
+
+static void logs_end(void *ctx, int status, const struct err *err)
+{
+    struct logs *l = ctx;
+    api_stream_finish(l->stream, status, err);
+    mem_free(sysmem(), l, sizeof *l);
+}
+
+static void logs_cancel(struct api_stream *s, void *data)
+{
+    struct logs *l = data;
+    (void)s;
+    link_log_cancel(l->log);
+    mem_free(sysmem(), l, sizeof *l);
+}
+
+static void task_logs(void *data, struct api_stream *s, const struct api_logs_request *request)
+{
+    static const struct api_stream_events stream_events = {NULL, logs_cancel};
+    static const struct link_log_events log_events = {logs_data, logs_end};
+    struct backend *b = data;
+    struct logs *l = mem_alloc(sysmem(), sizeof *l);
+    struct link_log_request r = {
+        .task = request->task,
+        .node = request->node,
+        .container = request->name,
+        .follow = request->follow,
+        .since_ms = request->since_ms,
+        .tail = request->tail,
+    };
+    struct err err = {0};
+    int rv;
+    l->stream = s;
+    rv = link_log_open(b->link, &r, &log_events, l, &l->log, &err);
+    if (rv != 0) {
+        mem_free(sysmem(), l, sizeof *l);
+        api_stream_finish(s, rv, &err);
+        return;
+    }
+    api_stream_set(s, &stream_events, l);
+}
+
+void backend_functions(struct backend *b, struct api_backend *ret)
+{
+    memset(ret, 0, sizeof *ret);
+    ret->data = b;
+    ret->members = get_members;
+    ret->transfer = transfer;
+    ret->n_sessions = get_sessions;
+    ret->ca_pin = get_pin;
+    ret->backup = backup;
+    ret->task_logs = task_logs;
+}

@@ -1,0 +1,48 @@
+/* controller/program/settings.h
+ *
+ * The settings of ecs-controller, from flags, environment and file, checked as a whole. */
+#ifndef CONTROLLER_PROGRAM_SETTINGS_H
+#define CONTROLLER_PROGRAM_SETTINGS_H
+
+#include "common/base/err.h"
+#include "common/conf/conf.h"
+#include "controller/engine/open.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define SETTINGS_MEMBERS_MAX 5
+
+struct settings {
+    /* As given. */
+    uint64_t id;
+    const char *data_dir;
+    struct conf_list member_list; /* "ID=PEER_ADDRESS/API_ADDRESS" */
+    const char *listen;
+    const char *peer_listen;
+    const char *insecure_api;
+    const char *cert;
+    const char *key;
+    const char *ca;
+    const char *ca_key;
+    const char *domain;
+    const char *account;
+    const char *region;
+    uint64_t election_ms;
+    uint64_t heartbeat_ms;
+    uint64_t node_lost_after_ms;
+    uint64_t node_heartbeat_ms;
+    const char *log_level;
+    bool log_json;
+    /* Made from these. Texts live in the conf or in `texts`. */
+    struct engine_member members[SETTINGS_MEMBERS_MAX];
+    const char *controllers[SETTINGS_MEMBERS_MAX]; /* Their front doors. */
+    unsigned n_members;
+    char texts[SETTINGS_MEMBERS_MAX][2][128];
+};
+
+/* On success *ret_conf owns the strings. *ret_outcome as conf_load(). */
+int settings_load(int argc, char **argv, char **env, struct settings *ret, struct conf **ret_conf,
+                  enum conf_outcome *ret_outcome, struct err *err);
+
+#endif
