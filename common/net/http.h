@@ -34,9 +34,10 @@
 #define HTTP_HEADER_MS    10000
 #define HTTP_BODY_MS      30000
 #define HTTP_IDLE_MS      60000
-#define HTTP_STREAMS_MAX  100           /* Concurrent, per HTTP/2 connection. */
-#define HTTP_WINDOW       (64u * 1024u) /* Receive window of one HTTP/2 stream. */
-#define HTTP_WRITE_HIGH   (64u * 1024u) /* http_call_writable() is false above this. */
+#define HTTP_STREAMS_MAX  100                   /* Concurrent, per HTTP/2 connection. */
+#define HTTP_WINDOW       (64u * 1024u)         /* Receive window of one HTTP/2 stream. */
+#define HTTP_RESPONSE_MAX (16u * 1024u * 1024u) /* Of one http_call_respond(). */
+#define HTTP_WRITE_HIGH   (64u * 1024u)         /* http_call_writable() is false above this. */
 
 struct http_server; /* Opaque. */
 struct http_call;   /* Opaque: one request and its response. */
@@ -100,7 +101,7 @@ void http_server_stats(const struct http_server *s, struct http_stats *ret);
 void http_server_stop(struct http_server *s, unsigned timeout_ms, loop_cb cb, void *data);
 
 /* Cut everything off and release the server. Calls still open get on_close(ERR_CANCELED) inside
- * this call. NULL is fine. */
+ * this call. Not from inside a callback of one of its calls. NULL is fine. */
 void http_server_close(struct http_server *s);
 
 /* --- request
@@ -144,8 +145,9 @@ void http_call_resume(struct http_call *c);
 /* --- response
  * ------------------------------------------------------------------------------------- */
 
-/* The whole response at once. Fields and body are copied; content-length is added. Asserts that no
- * response was begun. */
+/* The whole response at once. Fields and body are copied; content-length is added. More than
+ * HTTP_RESPONSE_MAX is logged and answered 500. Asserts that the owner had not begun to respond;
+ * ignored when the server had to (a limit was broken) or the call was aborted. */
 void http_call_respond(struct http_call *c, unsigned status, const struct http_field *fields,
                        size_t n_fields, struct str body);
 

@@ -2,9 +2,19 @@
 
 #include "common/loop/loop.h"
 #include "common/loop/sysmem.h"
-#include "tests/lib/test.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+/* Not an assertion of Check: benchmarks use this too. */
+static void must(int rv, const struct err *err)
+{
+    if (rv != 0) {
+        (void)fprintf(stderr, "testnet: %s\n", err->text);
+        abort();
+    }
+}
 
 static struct str text_of(const struct buf *b)
 {
@@ -18,12 +28,13 @@ static int64_t now_s(void)
 
 void testnet_open(struct testnet *t)
 {
+    struct err err;
     buf_init(&t->ca_key, sysmem(), PKI_PEM_MAX);
     buf_init(&t->ca, sysmem(), PKI_PEM_MAX);
-    ck_assert_int_eq(pki_key_create(PKI_KEY_P256, &t->ca_key, NULL), 0);
-    ck_assert_int_eq(pki_ca_create(text_of(&t->ca_key), "test.ecs", now_s() - 30 * PKI_DAY_S,
-                                   now_s() + 30 * PKI_DAY_S, &t->ca, NULL),
-                     0);
+    must(pki_key_create(PKI_KEY_P256, &t->ca_key, &err), &err);
+    must(pki_ca_create(text_of(&t->ca_key), "test.ecs", now_s() - 30 * PKI_DAY_S,
+                       now_s() + 30 * PKI_DAY_S, &t->ca, &err),
+         &err);
 }
 
 void testnet_close(struct testnet *t)
@@ -39,16 +50,17 @@ void testnet_issue(const struct testnet *t, enum pki_role role, const char *id, 
     struct pki_request request = {
         .role = role, .domain = "test.ecs", .id = id, .sans = sans, .n_sans = 3};
     struct buf csr;
+    struct err err;
     request.not_before_s = now_s() - 20 * PKI_DAY_S;
     request.not_after_s = now_s() + days * PKI_DAY_S;
     buf_init(&csr, sysmem(), PKI_PEM_MAX);
     buf_init(ret_cert, sysmem(), PKI_PEM_MAX);
     buf_init(ret_key, sysmem(), PKI_PEM_MAX);
-    ck_assert_int_eq(pki_key_create(PKI_KEY_P256, ret_key, NULL), 0);
-    ck_assert_int_eq(pki_csr_create(text_of(ret_key), &csr, NULL), 0);
-    ck_assert_int_eq(pki_cert_issue(text_of(&t->ca), text_of(&t->ca_key), text_of(&csr), &request,
-                                    ret_cert, NULL),
-                     0);
+    must(pki_key_create(PKI_KEY_P256, ret_key, &err), &err);
+    must(pki_csr_create(text_of(ret_key), &csr, &err), &err);
+    must(pki_cert_issue(text_of(&t->ca), text_of(&t->ca_key), text_of(&csr), &request, ret_cert,
+                        &err),
+         &err);
     buf_close(&csr);
 }
 
@@ -69,7 +81,7 @@ static struct tls_context *open_context(const struct testnet *t, struct tls_opti
     if (alpn != NULL) {
         memcpy(o->alpn, alpn, sizeof o->alpn);
     }
-    ck_assert_msg(tls_context_open(o, &ctx, &err) == 0, "%s", err.text);
+    must(tls_context_open(o, &ctx, &err), &err);
     buf_close(&cert);
     buf_close(&key);
     return ctx;
