@@ -1,0 +1,47 @@
+#!/bin/bash
+# The main job: a service of six tasks on three nodes answers through dynamic ports, scales, keeps
+# its count; logs, limits and exit codes are real.
+. "$(dirname "$0")/lib.sh"
+lab_start 3
+push_demo
+register demo
+
+ecs-admin service create web --task-def demo --count 6 >/dev/null
+check "six tasks run" ecs-admin service wait web --for 120
+check "six containers answer" [ "$(answers web)" -eq 6 ]
+check "they are spread over three nodes" [ "$(targets web | cut -f1 | sort -u | wc -l)" -eq 3 ]
+check "no host port is given twice on a node" \
+    [ "$(targets web | cut -f1,2 | sort | uniq -d | wc -l)" -eq 0 ]
+
+ecs-admin service scale web 9 >/dev/null
+check "it scales out" ecs-admin service wait web --for 120
+check "nine containers answer" [ "$(answers web)" -eq 9 ]
+ecs-admin service scale web 3 >/dev/null
+check "it scales in" eventually 60 running web 3
+
+victim=$(targets web | head -n 1 | cut -f3)
+ecs-admin task stop "$victim" --reason "by the test" >/dev/null
+check "a stopped task is replaced" eventually 60 running web 3
+check "the stopped one is not among them" \
+    [ "$(targets web | cut -f3 | grep -c "$victim")" -eq 0 ]
+
+register hello 64 16 '["/bin/sh","-c","echo hello from the task; exit 7"]'
+ecs-admin task run hello --wait -o json >"$dir/run.json" 2>/dev/null || true
+task=$(ecs-admin task list --stopped --family hello -o json | jq -r '.[0].taskArn | split("/") | last')
+eventually 30 sh -c "ecs-admin task describe $task -o json | jq -e '.lastStatus == \"STOPPED\"'"
+check "the exit code is reported" [ "$(ecs-admin task describe "$task" -o json | jq '.containers[0].exitCode')" -eq 7 ]
+check "the stop code is ECS's" [ "$(ecs-admin task describe "$task" -o json | jq -r .stopCode)" = EssentialContainerExited ]
+check "its output can be read afterwards" \
+    sh -c "ecs-admin task logs $task | grep -q 'hello from the task'"
+
+register hog 64 16 '["/bin/sh","-c","tail /dev/zero"]'
+ecs-admin task run hog >/dev/null
+oom() {
+    ecs-admin task list --stopped --family hog -o json |
+        jq -e '.[0].containers[0].reason | test("OutOfMemory")'
+}
+check "memory limits are enforced and an OOM kill is called so" eventually 60 oom
+
+ecs-admin service delete web --force >/dev/null
+no_tasks() { [ "$(ecs-admin task list -o json | jq length)" -eq 0 ]; }
+check "deleting a service stops its tasks" eventually 60 no_tasks
