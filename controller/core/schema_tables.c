@@ -422,8 +422,7 @@ static const struct field plan_service_fields[] = {
     F(struct plan_service, retry_at, I64),   F(struct plan_service, has_steady, BOOL),
     F(struct plan_service, steady, BOOL),    F(struct plan_service, has_rollout, BOOL),
     F(struct plan_service, rollout, U8),     F(struct plan_service, has_status, BOOL),
-    F(struct plan_service, status, U8),
-    F(struct plan_service, has_desired, BOOL),
+    F(struct plan_service, status, U8),      F(struct plan_service, has_desired, BOOL),
     F(struct plan_service, desired, U32),
 };
 SCHEMA(plan_service_schema, "PlanService", struct plan_service, plan_service_fields);

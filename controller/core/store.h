@@ -57,8 +57,8 @@ int store_load_done(struct store *s, struct err *err);
 /* Recompute every index and counter from the tables and compare. For tests and `verify`. */
 int store_check(const struct store *s, struct err *err);
 
-/* --- reading
- * --------------------------------------------------------------------------------------- */
+/* --- reading ------------------------------------------------------------------------------------
+ */
 
 const struct meta *store_meta(const struct store *s);
 
@@ -88,5 +88,10 @@ uint32_t store_find_token(const struct store *s, uint32_t cluster, uint8_t opera
                           struct str value);
 uint32_t store_find_join(const struct store *s, struct str secret_sha256);
 const struct token *store_token(const struct store *s, uint32_t slot);
+const struct join *store_join(const struct store *s, uint32_t slot);
+
+/* Is there anything a CMD_GC at now_ms would remove? Otherwise *ret_due_ms is when there will be,
+ * INT64_MAX for never (as things are). */
+bool store_gc_due(const struct store *s, int64_t now_ms, int64_t *ret_due_ms);
 
 #endif
