@@ -100,6 +100,13 @@ static const void *member(const ProtobufCMessage *m, size_t offset)
     return (const uint8_t *)m + offset;
 }
 
+/* proto3 fields without `optional` (Timestamp's) are there when they are not zero. */
+static bool is_zero(const void *value, size_t size)
+{
+    static const uint8_t zeros[sizeof(ProtobufCBinaryData)];
+    return memcmp(value, zeros, size) == 0;
+}
+
 size_t pbc_count(const ProtobufCMessage *m, const ProtobufCFieldDescriptor *f)
 {
     const void *at = member(m, f->offset);
@@ -112,6 +119,9 @@ size_t pbc_count(const ProtobufCMessage *m, const ProtobufCFieldDescriptor *f)
     if (f->type == PROTOBUF_C_TYPE_STRING || f->type == PROTOBUF_C_TYPE_MESSAGE) {
         const void *p = *(const void *const *)at;
         return p != NULL && p != f->default_value ? 1 : 0;
+    }
+    if (f->label == PROTOBUF_C_LABEL_NONE) {
+        return is_zero(at, pbc_value_size(f->type)) ? 0 : 1;
     }
     return *(const protobuf_c_boolean *)member(m, f->quantifier_offset) != 0 ? 1 : 0;
 }
@@ -138,7 +148,8 @@ void *pbc_set(ProtobufCMessage *m, const ProtobufCFieldDescriptor *f, size_t n, 
     assert(n == 1);
     if ((f->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) != 0) {
         *(uint32_t *)(base + f->quantifier_offset) = f->id;
-    } else if (f->type != PROTOBUF_C_TYPE_STRING && f->type != PROTOBUF_C_TYPE_MESSAGE) {
+    } else if (f->label == PROTOBUF_C_LABEL_OPTIONAL && f->type != PROTOBUF_C_TYPE_STRING &&
+               f->type != PROTOBUF_C_TYPE_MESSAGE) {
         *(protobuf_c_boolean *)(base + f->quantifier_offset) = 1;
     }
     return base + f->offset;
