@@ -106,6 +106,7 @@ struct hello {
     const char *runtime_version;
     const struct inventory_item *tasks;
     uint32_t n_tasks;
+    const char *cluster;
 };
 
 struct heartbeat {
