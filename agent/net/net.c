@@ -298,6 +298,15 @@ int net_attach(struct net *n, pid_t pid, const struct net_endpoint *e, struct er
     return rv;
 }
 
+int net_withdraw(struct net *n, const struct net_endpoint *e, struct err *err)
+{
+    int rv;
+    pthread_mutex_lock(&n->lock);
+    rv = withdraw(n, e, err);
+    pthread_mutex_unlock(&n->lock);
+    return rv;
+}
+
 int net_detach(struct net *n, const struct net_endpoint *e, struct err *err)
 {
     char name[IF_NAMESIZE];

@@ -42,11 +42,15 @@ void net_release(struct net *n, uint32_t ip);
 /* Give the network namespace of process pid the endpoint: lo, eth0, routes, published ports. */
 int net_attach(struct net *n, pid_t pid, const struct net_endpoint *e, struct err *err);
 
-/* The opposite, whatever of it is left, and release the address. Twice is fine. */
+/* Stop publishing its ports: it has ended. Ports that another endpoint took over stay. */
+int net_withdraw(struct net *n, const struct net_endpoint *e, struct err *err);
+
+/* The opposite of net_attach(), whatever of it is left, and release the address: once, because
+ * then it may be somebody else's. */
 int net_detach(struct net *n, const struct net_endpoint *e, struct err *err);
 
 /* After a restart: exactly these exist. Reserves their addresses and publishes their ports and no
- * others. */
+ * others. One that has ended is listed without ports. */
 int net_adopt(struct net *n, const struct net_endpoint *list, uint32_t n_list, struct err *err);
 
 /* Only lo: for network mode "none". */

@@ -4,7 +4,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-#define STACK_SIZE  (256 * 1024)
+#define STACK_SIZE  (1024 * 1024) /* Of addresses: a JSON parser may recurse 2048 deep. */
 #define THREADS_MAX 16
 
 struct jobs {

@@ -7,6 +7,7 @@
  *
  *   ecs-shim run OPTIONS         start the container in --dir and stay until it ends
  *   ecs-shim runtime PROGRAM...  become PROGRAM where crun accepts the cgroups (exec, delete)
+ *   ecs-shim init PROGRAM...     inside a container that asked for an init process: be that
  */
 #include "agent/shim/log.h"
 #include "agent/shim/protocol.h"
@@ -20,6 +21,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -362,7 +364,8 @@ static int live(struct shim *s)
         fail(s, &err);
         return EXIT_FAILURE;
     }
-    say(s, 0, SHIM_READY "\n");
+    snprintf(text, sizeof text, SHIM_READY " %d\n", (int)getpid());
+    say(s, 0, text);
     if (!await_go(s)) {
         return EXIT_FAILURE;
     }
@@ -509,6 +512,13 @@ static bool parse(struct shim *s, int argc, char **argv)
            (s->setup.lower == NULL) == (s->setup.layers == NULL);
 }
 
+/* Inherited by the process we become, and by nothing else. */
+static bool take_lock(void)
+{
+    int fd = open(SHIM_FILE_LOCK, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    return fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0;
+}
+
 static int run_main(int argc, char **argv)
 {
     /* Large, but of zero pages: only what is used costs memory. */
@@ -522,7 +532,7 @@ static int run_main(int argc, char **argv)
     s->streams[0].name = "stdout";
     s->streams[1].name = "stderr";
     shim_log_init(&s->log, s->log.max_size, s->log.max_files);
-    if (chdir(s->setup.dir) != 0) {
+    if (chdir(s->setup.dir) != 0 || !take_lock()) {
         fprintf(stderr, "ecs-shim: %s: %s\n", s->setup.dir, strerror(errno));
         free(s);
         return EXIT_FAILURE;
@@ -544,6 +554,41 @@ static int runtime_main(char **argv)
     return 127;
 }
 
+/* --- init --------------------------------------------------------------------------------------
+ */
+
+/* Process 1 of a container that asked for one: pass signals on, reap orphans, end as it ends. */
+static int init_main(char **argv)
+{
+    sigset_t all;
+    int status;
+    pid_t pid;
+    sigfillset(&all);
+    sigprocmask(SIG_BLOCK, &all, NULL);
+    pid = fork();
+    if (pid == 0) {
+        sigset_t none;
+        sigemptyset(&none);
+        sigprocmask(SIG_SETMASK, &none, NULL);
+        execvp(argv[0], argv);
+        fprintf(stderr, "%s: %s\n", argv[0], strerror(errno));
+        _exit(127);
+    }
+    while (pid > 0) {
+        int signum = sigwaitinfo(&all, NULL);
+        pid_t got = 1;
+        if (signum > 0 && signum != SIGCHLD) {
+            kill(pid, signum);
+        }
+        while (signum == SIGCHLD && (got = waitpid(-1, &status, WNOHANG)) > 0) {
+            if (got == pid) {
+                return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+            }
+        }
+    }
+    return EXIT_FAILURE;
+}
+
 int main(int argc, char **argv)
 {
     if (argc >= 2 && strcmp(argv[1], "run") == 0) {
@@ -552,6 +597,9 @@ int main(int argc, char **argv)
     if (argc >= 3 && strcmp(argv[1], "runtime") == 0) {
         return runtime_main(argv + 2);
     }
-    fprintf(stderr, "usage: ecs-shim run OPTIONS | runtime PROGRAM [ARGUMENT...]\n");
+    if (argc >= 3 && strcmp(argv[1], "init") == 0) {
+        return init_main(argv + 2);
+    }
+    fprintf(stderr, "usage: ecs-shim run OPTIONS | runtime PROGRAM... | init PROGRAM...\n");
     return 2;
 }

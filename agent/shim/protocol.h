@@ -10,6 +10,8 @@
  *   log.json, log.json.1, ...          output, see below; .1 is the newest of the old
  *   runtime.log                        what the OCI runtime had to say
  *   sock                               the shim's Unix socket (stream), while it lives
+ *   lock                               locked by flock(2) from before the shim's first act to its
+ *                                      end, however it ends: who gets the lock knows it is gone
  *   state                              replaced in one step; lines of "key value":
  *
  *     ecs-shim 1                       version, always first
@@ -30,7 +32,8 @@
  *
  * Talk, one line each. Descriptor 3 at birth, and every connection to sock:
  *
- *   shim -> agent   ready            its namespaces exist, the container does not (descriptor 3)
+ *   shim -> agent   ready PID        its own pid; its namespaces exist, the container does not
+ *                                    (descriptor 3)
  *                   running PID      the container runs (descriptor 3)
  *                   failed TEXT      it could not be started; the shim ends
  *                   exited           see the state file; the shim cleans up and ends
@@ -58,6 +61,7 @@
 #define SHIM_FD         3
 #define SHIM_FILE_STATE "state"
 #define SHIM_FILE_SOCK  "sock"
+#define SHIM_FILE_LOCK  "lock"
 #define SHIM_FILE_LOG   "log.json"
 
 #define SHIM_READY   "ready"

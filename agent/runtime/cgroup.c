@@ -1,0 +1,315 @@
+#include "agent/runtime/cgroup.h"
+
+#include "agent/proc/files.h"
+#include "common/loop/sysmem.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/magic.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <time.h>
+#include <unistd.h>
+
+#define ROOT      "/sys/fs/cgroup"
+#define PERIOD_US 100000
+#define MIB       (1024ull * 1024)
+#define TRIES     50
+
+void cgroup_detect(struct cgroup_info *ret)
+{
+    struct statfs fs;
+    ret->v2 = statfs(ROOT, &fs) == 0 && fs.f_type == CGROUP2_SUPER_MAGIC;
+    ret->swap = ret->v2 || access(ROOT "/memory/memory.memsw.limit_in_bytes", F_OK) == 0;
+}
+
+__attribute__((format(printf, 3, 4))) static int poke(const char *path, struct err *err,
+                                                      const char *fmt, ...)
+{
+    char text[64];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    return file_poke(AT_FDCWD, path, text, err);
+}
+
+/* Directory of path in one hierarchy; file may be "". */
+static void name(char ret[PATH_MAX], const char *controller, const char *path, const char *file)
+{
+    snprintf(ret, PATH_MAX, ROOT "%s%s%s%s%s", controller[0] == '\0' ? "" : "/", controller, path,
+             file[0] == '\0' ? "" : "/", file);
+}
+
+static int limit_v1(const char *path, uint32_t cpu_units, uint32_t memory_mib, struct err *err)
+{
+    char file[PATH_MAX];
+    int rv = 0;
+    if (cpu_units > 0) {
+        name(file, "cpu", path, "");
+        rv = dir_make(file, 0755, err);
+        if (rv == 0) {
+            name(file, "cpu", path, "cpu.cfs_period_us");
+            rv = poke(file, err, "%d", PERIOD_US);
+        }
+        if (rv == 0) {
+            name(file, "cpu", path, "cpu.cfs_quota_us");
+            rv = poke(file, err, "%llu", (unsigned long long)cpu_units * PERIOD_US / 1024);
+        }
+    }
+    if (rv == 0 && memory_mib > 0) {
+        name(file, "memory", path, "");
+        rv = dir_make(file, 0755, err);
+        if (rv == 0) { /* Only what is charged below counts with it. */
+            name(file, "memory", path, "memory.use_hierarchy");
+            (void)file_poke(AT_FDCWD, file, "1", NULL); /* Always so since Linux 5.11. */
+            name(file, "memory", path, "memory.limit_in_bytes");
+            rv = poke(file, err, "%llu", memory_mib * MIB);
+            name(file, "memory", path, "memory.memsw.limit_in_bytes");
+            (void)poke(file, NULL, "%llu", memory_mib * MIB); /* Missing without swap accounting. */
+        }
+    }
+    return rv;
+}
+
+/* On version 2 a group may use the controllers its parent hands down. */
+static void hand_down(const char *path)
+{
+    char part[CGROUP_PATH_MAX];
+    char file[PATH_MAX];
+    size_t n = strlen(path);
+    for (size_t i = 0; i < n && n < sizeof part; i++) {
+        if (path[i] == '/') {
+            memcpy(part, path, i);
+            part[i] = '\0';
+            name(file, "", part, "cgroup.subtree_control");
+            (void)file_poke(AT_FDCWD, file, "+cpu +memory +pids", NULL); /* Shows in the limits. */
+        }
+    }
+}
+
+static int limit_v2(const char *path, uint32_t cpu_units, uint32_t memory_mib, struct err *err)
+{
+    char file[PATH_MAX];
+    int rv;
+    name(file, "", path, "");
+    rv = dir_make(file, 0755, err);
+    if (rv != 0) {
+        return rv;
+    }
+    hand_down(path);
+    if (cpu_units > 0) {
+        name(file, "", path, "cpu.max");
+        rv =
+            poke(file, err, "%llu %d", (unsigned long long)cpu_units * PERIOD_US / 1024, PERIOD_US);
+    }
+    if (rv == 0 && memory_mib > 0) {
+        name(file, "", path, "memory.max");
+        rv = poke(file, err, "%llu", memory_mib * MIB);
+        name(file, "", path, "memory.swap.max");
+        (void)poke(file, NULL, "0"); /* Missing without swap accounting. */
+    }
+    return rv;
+}
+
+int cgroup_limit(const struct cgroup_info *c, const char *path, uint32_t cpu_units,
+                 uint32_t memory_mib, struct err *err)
+{
+    int rv = c->v2 ? limit_v2(path, cpu_units, memory_mib, err)
+                   : limit_v1(path, cpu_units, memory_mib, err);
+    return rv == 0 ? 0 : err_wrap(err, rv, "limits of %s", path);
+}
+
+/* --- every hierarchy
+ * ------------------------------------------------------------------------------ */
+
+typedef void (*visit)(const char *dir, void *data);
+
+/* fn for the group's directory and those right below it, deepest first, in each hierarchy. */
+static void each_level(const char *dir, visit fn, void *data)
+{
+    struct dirent *e;
+    DIR *d = opendir(dir);
+    while (d != NULL && (e = readdir(d)) != NULL) {
+        char sub[PATH_MAX];
+        if (e->d_type == DT_DIR && e->d_name[0] != '.' &&
+            (size_t)snprintf(sub, sizeof sub, "%s/%s", dir, e->d_name) < sizeof sub) {
+            fn(sub, data);
+        }
+    }
+    if (d != NULL) {
+        closedir(d);
+    }
+    fn(dir, data);
+}
+
+static void each_hierarchy(const struct cgroup_info *c, const char *path, visit fn, void *data)
+{
+    char dir[PATH_MAX];
+    struct dirent *e;
+    DIR *d;
+    if (c->v2) {
+        name(dir, "", path, "");
+        each_level(dir, fn, data);
+        return;
+    }
+    d = opendir(ROOT);
+    while (d != NULL && (e = readdir(d)) != NULL) {
+        if (e->d_type == DT_DIR && e->d_name[0] != '.') {
+            name(dir, e->d_name, path, "");
+            each_level(dir, fn, data);
+        }
+    }
+    if (d != NULL) {
+        closedir(d);
+    }
+}
+
+static void remove_one(const char *dir, void *data)
+{
+    bool *busy = data;
+    if (rmdir(dir) != 0 && errno == EBUSY) {
+        *busy = true;
+    }
+}
+
+int cgroup_remove(const struct cgroup_info *c, const char *path, struct err *err)
+{
+    for (int i = 0; i < TRIES; i++) {
+        struct timespec pause = {0, 10000000};
+        bool busy = false;
+        each_hierarchy(c, path, remove_one, &busy);
+        if (!busy) {
+            return 0;
+        }
+        nanosleep(&pause, NULL); /* The killed need a moment to go. */
+    }
+    return err_set(err, ERR_BUSY, "cgroup %s still has processes", path);
+}
+
+static void kill_one(const char *dir, void *data)
+{
+    char file[PATH_MAX];
+    struct buf b;
+    struct str rest;
+    (void)data;
+    if ((size_t)snprintf(file, sizeof file, "%s/cgroup.procs", dir) >= sizeof file) {
+        return;
+    }
+    buf_init(&b, sysmem(), 1u << 20);
+    if (file_read(AT_FDCWD, file, &b, NULL) == 0) {
+        rest = str_make((const char *)b.data, b.len);
+        while (rest.n > 0) {
+            uint64_t pid;
+            struct str line = str_cut(rest, '\n', &rest);
+            if (str_u64(line, &pid) && pid > 1 && pid <= INT_MAX) {
+                kill((pid_t)pid, SIGKILL);
+            }
+        }
+    }
+    buf_close(&b);
+}
+
+void cgroup_kill(const struct cgroup_info *c, const char *path)
+{
+    each_hierarchy(c, path, kill_one, NULL);
+}
+
+static void purge_one(const char *dir, void *data)
+{
+    each_level(dir, kill_one, NULL);
+    each_level(dir, remove_one, data);
+}
+
+int cgroup_purge(const struct cgroup_info *c, const char *parent, struct err *err)
+{
+    for (int i = 0; i < TRIES; i++) {
+        struct timespec pause = {0, 10000000};
+        bool busy = false;
+        each_hierarchy(c, parent, purge_one, &busy);
+        if (!busy) {
+            return 0;
+        }
+        nanosleep(&pause, NULL);
+    }
+    return err_set(err, ERR_BUSY, "cgroup %s still has processes", parent);
+}
+
+/* --- counters
+ * -------------------------------------------------------------------------------------- */
+
+static uint64_t number(const char *controller, const char *path, const char *file)
+{
+    char full[PATH_MAX];
+    unsigned long long n = 0;
+    name(full, controller, path, file);
+    return file_u64(AT_FDCWD, full, &n, NULL) == 0 ? n : 0;
+}
+
+/* The number after key in a file of "key number" lines. */
+static uint64_t keyed(const char *controller, const char *path, const char *file, const char *key)
+{
+    char full[PATH_MAX];
+    char text[4096];
+    const char *at = text;
+    size_t len = strlen(key);
+    ssize_t n;
+    int fd;
+    name(full, controller, path, file);
+    fd = open(full, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return 0;
+    }
+    n = read(fd, text, sizeof text - 1);
+    close(fd);
+    text[n > 0 ? n : 0] = '\0';
+    while (at != NULL && !(strncmp(at, key, len) == 0 && at[len] == ' ')) {
+        at = strchr(at, '\n');
+        at = at == NULL ? NULL : at + 1;
+    }
+    return at == NULL ? 0 : strtoull(at + len + 1, NULL, 10);
+}
+
+static uint64_t minus(uint64_t a, uint64_t b)
+{
+    return a > b ? a - b : 0;
+}
+
+static uint64_t limit_of(uint64_t bytes)
+{
+    return bytes >= 1ull << 62 ? 0 : bytes; /* Both versions have huge numbers for "none". */
+}
+
+int cgroup_stats(const struct cgroup_info *c, const char *path, struct exec_stats *ret,
+                 struct err *err)
+{
+    char dir[PATH_MAX];
+    name(dir, c->v2 ? "" : "memory", path, "");
+    if (access(dir, F_OK) != 0) {
+        return err_set(err, ERR_NOTFOUND, "no cgroup %s", path);
+    }
+    if (c->v2) {
+        ret->cpu_ns = keyed("", path, "cpu.stat", "usage_usec") * 1000;
+        ret->memory_bytes = minus(number("", path, "memory.current"),
+                                  keyed("", path, "memory.stat", "inactive_file"));
+        ret->memory_limit_bytes = limit_of(number("", path, "memory.max"));
+        ret->memory_peak_bytes = number("", path, "memory.peak");
+        ret->n_pids = (uint32_t)number("", path, "pids.current");
+        ret->n_oom_kills = (uint32_t)keyed("", path, "memory.events", "oom_kill");
+        return 0;
+    }
+    ret->cpu_ns = number("cpuacct", path, "cpuacct.usage");
+    ret->memory_bytes = minus(number("memory", path, "memory.usage_in_bytes"),
+                              keyed("memory", path, "memory.stat", "total_inactive_file"));
+    ret->memory_limit_bytes = limit_of(number("memory", path, "memory.limit_in_bytes"));
+    ret->memory_peak_bytes = number("memory", path, "memory.max_usage_in_bytes");
+    ret->n_pids = (uint32_t)number("pids", path, "pids.current");
+    ret->n_oom_kills = (uint32_t)keyed("memory", path, "memory.oom_control", "oom_kill");
+    return 0;
+}
