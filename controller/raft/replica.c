@@ -212,7 +212,9 @@ int replica_start(struct replica *r, uint64_t now_ms, const struct replica_boot 
         b.vote = r->set.id;
         r->io->save_vote(r->ctx, b.term, b.vote);
     }
-    return replica_leave(r, start_step(r, &b, &metadata, err), err);
+    rv = start_step(r, &b, &metadata, err);
+    r->busy = false; /* What follows (apply, barrier) waits for the first tick. */
+    return rv;
 }
 
 /* --- time
@@ -228,7 +230,10 @@ uint64_t replica_deadline_ms(const struct replica *r)
         uint64_t again = r->reads.sent_ms + r->set.heartbeat_ms;
         at = again < at ? again : at;
     }
-    return replica_has_backlog(r) ? r->now_ms : at;
+    if (replica_has_backlog(r) || (r->leading && r->barrier == 0)) {
+        return r->now_ms;
+    }
+    return at;
 }
 
 int replica_tick(struct replica *r, uint64_t now_ms, struct err *err)
@@ -272,6 +277,24 @@ static int receive_part(struct replica *r, uint64_t peer, const struct raft_appe
     return replica_step(r, &event, err);
 }
 
+/* A leader that missed our answers may begin before what we have trimmed. All of that is committed
+ * and therefore in the leader's log too, but libraft would say that it misses the entry before, and
+ * the leader would offer the same entries for ever. Begin at our snapshot instead. */
+static void skip_trimmed(const struct replica *r, struct raft_append_entries *part, unsigned *n)
+{
+    uint64_t skip;
+    if (part->prev_log_index >= r->snapshot_index || part->prev_log_index >= r->cache.first ||
+        part->term < raft_current_term(&r->raft) || r->installing) {
+        return;
+    }
+    skip = r->snapshot_index - part->prev_log_index;
+    skip = skip < *n ? skip : *n;
+    part->entries += skip;
+    *n -= (unsigned)skip;
+    part->prev_log_index = r->snapshot_index;
+    part->prev_log_term = r->snapshot_term;
+}
+
 static int receive_append(struct replica *r, uint64_t peer, const struct raft_append_entries *args,
                           struct err *err)
 {
@@ -287,6 +310,7 @@ static int receive_append(struct replica *r, uint64_t peer, const struct raft_ap
     if (r->cache.bytes > r->set.cache_bytes_max) {
         left = 0; /* Full: take it as a heartbeat, so that the leader slows down. */
     }
+    skip_trimmed(r, &part, &left);
     do {
         unsigned n = left > 0 ? 1 : 0;
         int rv;
@@ -436,8 +460,8 @@ static bool has_capacity(const struct replica *r)
     return r->capacity >= r->set.capacity_min && low <= (replica_voters(r) - 1) / 2;
 }
 
-static int may_propose(const struct replica *r, const struct raft_buffer *commands, unsigned n,
-                       struct err *err)
+int replica_may_propose(const struct replica *r, const struct raft_buffer *commands, unsigned n,
+                        struct err *err)
 {
     if (!r->leading) {
         return err_set(err, ERR_NOTLEADER, "not the leader");
@@ -470,7 +494,7 @@ int replica_propose(struct replica *r, uint64_t now_ms, const struct raft_buffer
     struct raft_entry entries[REPLICA_BATCH_MAX];
     struct raft_event event = {.type = RAFT_SUBMIT};
     uint64_t index = cache_last(&r->cache) + 1;
-    int rv = may_propose(r, commands, n, err);
+    int rv = replica_may_propose(r, commands, n, err);
     if (rv != 0) {
         return rv;
     }

@@ -144,7 +144,8 @@ int replica_open(const struct replica_settings *settings, const struct mem *mem,
                  const struct replica_io *io, void *ctx, struct replica **ret, struct err *err);
 void replica_close(struct replica *r); /* NULL is fine. */
 
-/* First input, once. The entries are copied. ERR_CORRUPT when they cannot belong together. */
+/* First input, once. The entries are copied. Nothing is applied yet: call replica_tick() next.
+ * ERR_CORRUPT when they cannot belong together. */
 int replica_start(struct replica *r, uint64_t now_ms, const struct replica_boot *boot,
                   struct err *err);
 
@@ -164,6 +165,10 @@ int replica_persisted(struct replica *r, uint64_t now_ms, uint64_t ticket, struc
  * or leadership being handed over), ERR_FULL (disk or memory), ERR_TOOBIG. */
 int replica_propose(struct replica *r, uint64_t now_ms, const struct raft_buffer *commands,
                     unsigned n, uint64_t *ret_index, struct err *err);
+
+/* Would replica_propose() take these now? 0 or what it would say. Not an input. */
+int replica_may_propose(const struct replica *r, const struct raft_buffer *commands, unsigned n,
+                        struct err *err);
 
 /* Ask for a linearizable read; read_ready or lost answers, perhaps before this returns.
  * ERR_NOTLEADER, ERR_AGAIN. */

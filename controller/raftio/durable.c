@@ -35,7 +35,7 @@ struct durable {
     struct slots members;
     unsigned used; /* The members slot that counts, or NO_SLOT. */
     unsigned next; /* While installing: the one that will. */
-    struct log *log;
+    struct logfile *log;
     struct cache cache; /* What the log holds, until durable_boot_done(). */
     struct replica_boot boot;
     struct replica_entry *entries;
@@ -158,9 +158,9 @@ static int begin_log(struct durable *d, struct err *err)
     entry.bytes = conf.base;
     entry.len = conf.len;
     cache_append(&d->cache, 1, RAFT_CHANGE, conf.base, conf.len, 0);
-    rv = log_append(d->log, 1, &entry, 1, err);
+    rv = logfile_append(d->log, 1, &entry, 1, err);
     raft_free(conf.base);
-    return rv != 0 ? rv : log_flush(d->log, err);
+    return rv != 0 ? rv : logfile_flush(d->log, err);
 }
 
 static int begin(struct durable *d, bool voted, struct err *err)
@@ -203,7 +203,7 @@ static int fit_log(struct durable *d, const struct replica_snapshot *members, st
             (unsigned long long)index, (unsigned long long)d->set.checkpoint_term,
             (unsigned long long)cache_last(&d->cache));
     }
-    rv = log_reset(d->log, index, err); /* A snapshot was being installed. */
+    rv = logfile_reset(d->log, index, err); /* A snapshot was being installed. */
     cache_reset(&d->cache, index + 1);
     return rv;
 }
@@ -294,7 +294,7 @@ int durable_open(const struct disk *disk, const struct mem *mem,
         rv = slots_open(&d->members, disk, MEMBERS_FILE, err);
     }
     if (rv == 0) {
-        rv = log_open(disk, mem, &settings->log, &d->log, &d->cache, err);
+        rv = logfile_open(disk, mem, &settings->log, &d->log, &d->cache, err);
     }
     if (rv == 0) {
         rv = fit(d, err);
@@ -321,7 +321,7 @@ void durable_close(struct durable *d)
         return;
     }
     durable_boot_done(d);
-    log_close(d->log);
+    logfile_close(d->log);
     slots_close(&d->vote);
     slots_close(&d->members);
     mem_free(d->mem, d, sizeof *d);
@@ -332,7 +332,7 @@ const struct replica_boot *durable_boot(const struct durable *d)
     return &d->boot;
 }
 
-struct log *durable_log(struct durable *d)
+struct logfile *durable_log(struct durable *d)
 {
     return d->log;
 }

@@ -12,7 +12,7 @@
 #include "controller/raft/conf.h"
 #include "controller/raft/replica.h"
 #include "controller/raftio/disk.h"
-#include "controller/raftio/log.h"
+#include "controller/raftio/logfile.h"
 
 #include <stdint.h>
 
@@ -24,7 +24,7 @@ struct durable_settings {
     unsigned n_members;
     uint64_t checkpoint_index; /* The state module has everything up to here; 0: nothing. */
     uint64_t checkpoint_term;
-    struct log_settings log;
+    struct logfile_settings log;
 };
 
 /* Read what is there; in an empty directory begin a log with the members as entry 1.
@@ -38,7 +38,7 @@ void durable_close(struct durable *d); /* NULL is fine. */
 const struct replica_boot *durable_boot(const struct durable *d);
 void durable_boot_done(struct durable *d);
 
-struct log *durable_log(struct durable *d);
+struct logfile *durable_log(struct durable *d);
 
 /* Durable on return. */
 int durable_save_vote(struct durable *d, uint64_t term, uint64_t vote, struct err *err);
@@ -48,7 +48,7 @@ int durable_save_vote(struct durable *d, uint64_t term, uint64_t vote, struct er
 int durable_note_checkpoint(struct durable *d, const struct replica_snapshot *s, struct err *err);
 
 /* A snapshot is about to be installed. In this order: durable_install_begin(), the state module
- * switches, log_reset(), durable_install_end(). A crash anywhere leaves the old or the new. */
+ * switches, logfile_reset(), durable_install_end(). A crash anywhere leaves the old or the new. */
 int durable_install_begin(struct durable *d, const struct replica_snapshot *s, struct err *err);
 void durable_install_end(struct durable *d);
 

@@ -133,7 +133,8 @@ int raftnode_open(const struct raftnode_config *config, const struct raftnode_ev
  * two election timeouts), then call events->stopped. */
 void raftnode_stop(struct raftnode *n);
 
-/* Release everything. Open proposals get no more callbacks. NULL is fine. */
+/* Release everything. Open proposals and reads get no more callbacks. NULL is fine. Not from inside
+ * a callback. */
 void raftnode_close(struct raftnode *n);
 
 /* Have a command replicated. On success exactly one of apply(cookie) and lost(cookie) follows.
@@ -155,8 +156,9 @@ int raftnode_read(struct raftnode *n, raftnode_read_cb cb, void *arg, struct err
  * go. Call after the module's own fsync. */
 void raftnode_checkpoint(struct raftnode *n, uint64_t index);
 
-/* Answer to receive_install: status 0 when the state is the snapshot now; otherwise nothing
- * changed and the leader will send again. */
+/* Answer to receive_install: status 0 when the state is the snapshot now. Otherwise this is fatal:
+ * the log has given way to the snapshot by then; the next start begins with what is on disk and
+ * asks for the snapshot again. */
 void raftnode_installed(struct raftnode *n, int status);
 
 /* Hand leadership to a member (0: the best). ERR_NOTLEADER, ERR_NOTFOUND. */
@@ -169,6 +171,10 @@ const char *raftnode_address(const struct raftnode *n, uint64_t id); /* NULL: no
 
 /* Has this node heard from the member lately (a connection from or to it is up)? */
 bool raftnode_connected(const struct raftnode *n, uint64_t id);
+
+/* Is there a connection to this member? */
+bool raftnode_connected(const struct raftnode *n, uint64_t id);
+
 void raftnode_stats(const struct raftnode *n, struct raftnode_stats *ret);
 
 #endif

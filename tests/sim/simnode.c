@@ -530,26 +530,26 @@ void simnode_tick(struct simnode *n)
 
 static int run_writes(struct simnode *n, uint64_t *ret_ticket, struct err *err)
 {
-    struct log *log = durable_log(n->durable);
+    struct logfile *log = durable_log(n->durable);
     int rv = 0;
     while (rv == 0 && !list_empty(&n->writes)) {
         struct write_op *op = container_of(n->writes.next, struct write_op, link);
         if (op->kind == OP_TRIM) {
-            rv = log_trim(log, op->index, err);
+            rv = logfile_trim(log, op->index, err);
         } else {
-            rv = log_append(log, op->index, op->entries, op->n, err);
+            rv = logfile_append(log, op->index, op->entries, op->n, err);
             *ret_ticket = op->ticket;
         }
         drop_op(n, op);
     }
     if (rv == 0) {
-        rv = log_flush(log, err);
+        rv = logfile_flush(log, err);
     }
     if (rv == 0 && prng_below(&n->w->prng, 10) == 0) {
-        rv = log_mark(log, err);
+        rv = logfile_mark(log, err);
     }
     if (rv == 0 && prng_below(&n->w->prng, 3) == 0) {
-        rv = log_prepare(log, err);
+        rv = logfile_prepare(log, err);
     }
     return rv;
 }
@@ -591,7 +591,7 @@ void simnode_install(struct simnode *n)
     default:
         rv = run_writes(n, &ticket, &err);
         if (rv == 0) {
-            rv = log_reset(durable_log(n->durable), n->install.index, &err);
+            rv = logfile_reset(durable_log(n->durable), n->install.index, &err);
         }
         must(n, rv, &err, "reset");
         durable_install_end(n->durable);

@@ -34,9 +34,9 @@
  *
  * Ruled out: a length prefix in front of each sync'ed batch (needs a second write), and truncating
  * in place (the truncation and the new records would have to become durable in that order). */
-#include "controller/raftio/log.h"
+#include "controller/raftio/logfile.h"
 
-#include "controller/raftio/log_impl.h"
+#include "controller/raftio/logfile_impl.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -47,12 +47,12 @@
 /* --- names
  * ------------------------------------------------------------------------------------------ */
 
-void log_segment_name(uint32_t number, char ret[DISK_NAME_MAX])
+void logfile_segment_name(uint32_t number, char ret[DISK_NAME_MAX])
 {
     snprintf(ret, DISK_NAME_MAX, "log-%010u", number);
 }
 
-void log_add_segment(struct log *l, const struct log_segment *s)
+void logfile_add_segment(struct logfile *l, const struct logfile_segment *s)
 {
     if (l->n_segments == l->cap_segments) {
         size_t cap = l->cap_segments == 0 ? 16 : l->cap_segments * 2;
@@ -67,7 +67,7 @@ void log_add_segment(struct log *l, const struct log_segment *s)
  * ----------------------------------------------------------------------------------------- */
 
 /* Write and sync what is pending. */
-int log_flush(struct log *l, struct err *err)
+int logfile_flush(struct logfile *l, struct err *err)
 {
     const struct disk *d = l->disk;
     int rv;
@@ -91,7 +91,7 @@ int log_flush(struct log *l, struct err *err)
     return 0;
 }
 
-int log_prepare(struct log *l, struct err *err)
+int logfile_prepare(struct logfile *l, struct err *err)
 {
     const struct disk *d = l->disk;
     uint64_t size = l->segment_bytes;
@@ -99,7 +99,7 @@ int log_prepare(struct log *l, struct err *err)
     if (l->spare != NULL) {
         return 0;
     }
-    rv = d->open(d->ctx, LOG_SPARE_NAME, true, &l->spare, err);
+    rv = d->open(d->ctx, LOGFILE_SPARE_NAME, true, &l->spare, err);
     if (rv != 0) {
         l->spare = NULL;
         return rv;
@@ -108,33 +108,39 @@ int log_prepare(struct log *l, struct err *err)
     if (rv == 0) {
         rv = d->sync(d->ctx, l->spare, err);
     }
+    if (rv != 0) {
+        d->close(d->ctx, l->spare);
+        l->spare = NULL;
+        return rv;
+    }
     l->spare_bytes = size;
-    return rv;
+    return 0;
 }
 
-static int write_head(struct log *l, uint32_t number, uint64_t first, bool reset, struct err *err)
+static int write_head(struct logfile *l, uint32_t number, uint64_t first, bool reset,
+                      struct err *err)
 {
     const struct disk *d = l->disk;
-    uint8_t head[LOG_HEAD] = {0};
+    uint8_t head[LOGFILE_HEAD] = {0};
     int rv;
-    memcpy(head, log_magic, sizeof log_magic);
+    memcpy(head, logfile_magic, sizeof logfile_magic);
     put_u32(head + 12, number);
     put_u64(head + 16, first);
     put_u32(head + 24, reset ? 1 : 0);
-    put_u32(head + 8, crc32c(0, head + 12, LOG_HEAD - 12));
+    put_u32(head + 8, crc32c(0, head + 12, LOGFILE_HEAD - 12));
     rv = d->pwrite(d->ctx, l->spare, 0, head, sizeof head, err);
     return rv != 0 ? rv : d->sync(d->ctx, l->spare, err);
 }
 
 /* Go on in a new file with room for at least `need` bytes. Everything before is durable first. */
-static int roll(struct log *l, uint64_t first, bool reset, uint64_t need, struct err *err)
+static int roll(struct logfile *l, uint64_t first, bool reset, uint64_t need, struct err *err)
 {
     const struct disk *d = l->disk;
-    struct log_segment s = {.number = l->next_number, .first = first};
+    struct logfile_segment s = {.number = l->next_number, .first = first};
     char name[DISK_NAME_MAX];
-    int rv = log_flush(l, err);
+    int rv = logfile_flush(l, err);
     if (rv == 0) {
-        rv = log_prepare(l, err);
+        rv = logfile_prepare(l, err);
     }
     if (rv == 0 && need > l->spare_bytes) {
         rv = d->allocate(d->ctx, l->spare, need, err);
@@ -143,9 +149,9 @@ static int roll(struct log *l, uint64_t first, bool reset, uint64_t need, struct
     if (rv == 0) {
         rv = write_head(l, s.number, first, reset, err);
     }
-    log_segment_name(s.number, name);
+    logfile_segment_name(s.number, name);
     if (rv == 0) {
-        rv = d->rename(d->ctx, LOG_SPARE_NAME, name, err);
+        rv = d->rename(d->ctx, LOGFILE_SPARE_NAME, name, err);
     }
     if (rv == 0) {
         rv = d->sync_dir(d->ctx, err);
@@ -159,15 +165,15 @@ static int roll(struct log *l, uint64_t first, bool reset, uint64_t need, struct
     s.bytes = l->spare_bytes;
     l->file = l->spare;
     l->spare = NULL;
-    l->offset = LOG_HEAD;
+    l->offset = LOGFILE_HEAD;
     l->next_number++;
     l->last = first - 1;
     l->synced = first - 1;
-    log_add_segment(l, &s);
+    logfile_add_segment(l, &s);
     return 0;
 }
 
-static void put_record(struct log *l, uint64_t index, const struct replica_entry *e)
+static void put_record(struct logfile *l, uint64_t index, const struct replica_entry *e)
 {
     static const uint8_t zeros[8];
     struct buf *b = &l->pending;
@@ -181,28 +187,28 @@ static void put_record(struct log *l, uint64_t index, const struct replica_entry
     buf_put_u32(b, l->segments[l->n_segments - 1].number);
     buf_put_u32(b, (uint32_t)e->type);
     buf_put(b, e->bytes, e->len);
-    buf_put(b, zeros, log_record_size(e->len) - LOG_RECORD - e->len);
+    buf_put(b, zeros, logfile_record_size(e->len) - LOGFILE_RECORD - e->len);
     if (b->overflow) {
         return;
     }
     p = b->data + at;
-    put_u32(p + 4, log_record_crc(p, e->len));
+    put_u32(p + 4, logfile_record_crc(p, e->len));
 }
 
-int log_append(struct log *l, uint64_t index, const struct replica_entry *entries, unsigned n,
-               struct err *err)
+int logfile_append(struct logfile *l, uint64_t index, const struct replica_entry *entries,
+                   unsigned n, struct err *err)
 {
     assert(index <= l->last + 1);
     for (unsigned i = 0; i < n; i++) {
-        uint64_t size = log_record_size(entries[i].len);
+        uint64_t size = logfile_record_size(entries[i].len);
         bool replaces = index + i <= l->last;
         bool full = l->file == NULL ||
                     l->offset + l->pending.len + size > l->segments[l->n_segments - 1].bytes;
         int rv = 0;
         if (replaces || full) {
-            rv = roll(l, index + i, false, LOG_HEAD + size, err);
-        } else if (l->pending.len + size > LOG_PENDING_MAX) {
-            rv = log_flush(l, err);
+            rv = roll(l, index + i, false, LOGFILE_HEAD + size, err);
+        } else if (l->pending.len + size > LOGFILE_PENDING_MAX) {
+            rv = logfile_flush(l, err);
         }
         if (rv != 0) {
             return rv;
@@ -213,14 +219,14 @@ int log_append(struct log *l, uint64_t index, const struct replica_entry *entrie
     return 0;
 }
 
-int log_trim(struct log *l, uint64_t through, struct err *err)
+int logfile_trim(struct logfile *l, uint64_t through, struct err *err)
 {
     const struct disk *d = l->disk;
     /* One after the other, oldest first: a crash must not leave a gap in the numbers. */
     while (l->n_segments > 1 && l->segments[1].first <= through + 1) {
         char name[DISK_NAME_MAX];
         int rv;
-        log_segment_name(l->segments[0].number, name);
+        logfile_segment_name(l->segments[0].number, name);
         rv = d->unlink(d->ctx, name, err);
         if (rv == 0) {
             rv = d->sync_dir(d->ctx, err);
@@ -234,12 +240,12 @@ int log_trim(struct log *l, uint64_t through, struct err *err)
     return 0;
 }
 
-int log_reset(struct log *l, uint64_t index, struct err *err)
+int logfile_reset(struct logfile *l, uint64_t index, struct err *err)
 {
-    int rv = roll(l, index + 1, true, LOG_HEAD, err);
+    int rv = roll(l, index + 1, true, LOGFILE_HEAD, err);
     while (rv == 0 && l->n_segments > 1) {
         l->segments[1].first = 0; /* Whatever it began with, the last one replaces it. */
-        rv = log_trim(l, 0, err);
+        rv = logfile_trim(l, 0, err);
     }
     if (rv == 0) {
         l->segments[0].first = index + 1;
@@ -247,7 +253,7 @@ int log_reset(struct log *l, uint64_t index, struct err *err)
     return rv;
 }
 
-int log_mark(struct log *l, struct err *err)
+int logfile_mark(struct logfile *l, struct err *err)
 {
     uint8_t bytes[16];
     if (l->file == NULL || l->synced == l->marked_index) {
@@ -262,29 +268,31 @@ int log_mark(struct log *l, struct err *err)
 /* --- life
  * ------------------------------------------------------------------------------------------- */
 
-int log_open(const struct disk *disk, const struct mem *mem, const struct log_settings *settings,
-             struct log **ret, struct cache *ret_entries, struct err *err)
+int logfile_open(const struct disk *disk, const struct mem *mem,
+                 const struct logfile_settings *settings, struct logfile **ret,
+                 struct cache *ret_entries, struct err *err)
 {
-    struct log *l;
+    struct logfile *l;
     int rv;
-    if (settings->segment_bytes > LOG_SEGMENT_MAX) {
+    if (settings->segment_bytes > LOGFILE_SEGMENT_MAX) {
         return err_set(err, ERR_INVALID, "log: files of %llu bytes, limit %u",
-                       (unsigned long long)settings->segment_bytes, LOG_SEGMENT_MAX);
+                       (unsigned long long)settings->segment_bytes, LOGFILE_SEGMENT_MAX);
     }
     l = mem_alloc(mem, sizeof *l);
     l->disk = disk;
     l->mem = mem;
-    l->segment_bytes = settings->segment_bytes != 0 ? settings->segment_bytes : LOG_SEGMENT_BYTES;
+    l->segment_bytes =
+        settings->segment_bytes != 0 ? settings->segment_bytes : LOGFILE_SEGMENT_BYTES;
     l->next_number = 1;
-    buf_init(&l->pending, mem, LOG_PENDING_MAX + log_record_size(REPLICA_ENTRY_MAX));
+    buf_init(&l->pending, mem, LOGFILE_PENDING_MAX + logfile_record_size(REPLICA_ENTRY_MAX));
     cache_init(ret_entries, mem);
     rv = slots_open(&l->mark, disk, MARK_FILE, err);
     if (rv == 0) {
-        rv = log_scan(l, ret_entries, err);
+        rv = logfile_scan(l, ret_entries, err);
     }
     if (rv != 0) {
         cache_close(ret_entries);
-        log_close(l);
+        logfile_close(l);
         return rv;
     }
     l->last = cache_last(ret_entries);
@@ -294,7 +302,7 @@ int log_open(const struct disk *disk, const struct mem *mem, const struct log_se
     return 0;
 }
 
-void log_close(struct log *l)
+void logfile_close(struct logfile *l)
 {
     if (l == NULL) {
         return;
@@ -311,12 +319,12 @@ void log_close(struct log *l)
     mem_free(l->mem, l, sizeof *l);
 }
 
-uint64_t log_last(const struct log *l)
+uint64_t logfile_last(const struct logfile *l)
 {
     return l->last;
 }
 
-uint64_t log_bytes(const struct log *l)
+uint64_t logfile_bytes(const struct logfile *l)
 {
     uint64_t n = l->spare != NULL ? l->spare_bytes : 0;
     for (size_t i = 0; i < l->n_segments; i++) {
@@ -325,7 +333,7 @@ uint64_t log_bytes(const struct log *l)
     return n;
 }
 
-uint64_t log_reserved(const struct log *l)
+uint64_t logfile_reserved(const struct logfile *l)
 {
     uint64_t n = l->spare != NULL ? l->spare_bytes : 0;
     if (l->file != NULL) {

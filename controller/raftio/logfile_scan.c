@@ -1,7 +1,7 @@
-/* Reading the log at open: which entries are there, and can they be trusted? See log.c for the
+/* Reading the log at open: which entries are there, and can they be trusted? See logfile.c for the
  * format and for what tells a torn tail from damage. */
 #include "common/base/str.h"
-#include "controller/raftio/log_impl.h"
+#include "controller/raftio/logfile_impl.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +15,7 @@ struct names { /* Numbers of the files there are. */
 };
 
 struct scan { /* One file in memory. */
-    struct log *l;
+    struct logfile *l;
     struct cache *entries;
     char name[DISK_NAME_MAX];
     uint32_t number;
@@ -60,15 +60,15 @@ static size_t record_at(const struct scan *s, size_t offset)
 {
     const uint8_t *p = s->data + offset;
     uint32_t len;
-    if (s->size - offset < LOG_RECORD || get_u32(p + 32) != s->number) {
+    if (s->size - offset < LOGFILE_RECORD || get_u32(p + 32) != s->number) {
         return 0;
     }
     len = get_u32(p);
-    if (len > REPLICA_ENTRY_MAX || log_record_size(len) > s->size - offset ||
-        log_record_crc(p, len) != get_u32(p + 4)) {
+    if (len > REPLICA_ENTRY_MAX || logfile_record_size(len) > s->size - offset ||
+        logfile_record_crc(p, len) != get_u32(p + 4)) {
         return 0;
     }
-    return log_record_size(len);
+    return logfile_record_size(len);
 }
 
 /* No whole record at s->offset: the end, a torn tail, or damage? */
@@ -80,7 +80,7 @@ static int judge_tail(struct scan *s, struct err *err)
         get_u64(mark->bytes + 8) >= missing) {
         return damaged(s, err, "the watermark says that it was durable");
     }
-    for (size_t at = s->offset + 8; at + LOG_RECORD <= s->size; at += 8) {
+    for (size_t at = s->offset + 8; at + LOGFILE_RECORD <= s->size; at += 8) {
         if (record_at(s, at) != 0 && get_u64(s->data + at + 24) >= missing) {
             return damaged(s, err, "a later record says that it was durable");
         }
@@ -91,7 +91,7 @@ static int judge_tail(struct scan *s, struct err *err)
 static int read_records(struct scan *s, struct err *err)
 {
     size_t size;
-    for (s->offset = LOG_HEAD; s->offset < s->size; s->offset += size) {
+    for (s->offset = LOGFILE_HEAD; s->offset < s->size; s->offset += size) {
         const uint8_t *p = s->data + s->offset;
         uint64_t next = cache_last(s->entries) + 1;
         const struct cache_entry *before = cache_get(s->entries, next - 1);
@@ -110,18 +110,18 @@ static int read_records(struct scan *s, struct err *err)
         if (get_u64(p + 16) == 0 || (before != NULL && get_u64(p + 16) < before->term)) {
             return damaged(s, err, "term goes back");
         }
-        cache_append(s->entries, get_u64(p + 16), (enum raft_entry_type)type, p + LOG_RECORD,
+        cache_append(s->entries, get_u64(p + 16), (enum raft_entry_type)type, p + LOGFILE_RECORD,
                      get_u32(p), 0);
     }
     return 0;
 }
 
-static int read_head(struct scan *s, bool oldest, struct log_segment *ret, struct err *err)
+static int read_head(struct scan *s, bool oldest, struct logfile_segment *ret, struct err *err)
 {
     const uint8_t *p = s->data;
     uint64_t first;
-    if (s->size < LOG_HEAD || memcmp(p, log_magic, sizeof log_magic) != 0 ||
-        crc32c(0, p + 12, LOG_HEAD - 12) != get_u32(p + 8) || get_u32(p + 12) != s->number ||
+    if (s->size < LOGFILE_HEAD || memcmp(p, logfile_magic, sizeof logfile_magic) != 0 ||
+        crc32c(0, p + 12, LOGFILE_HEAD - 12) != get_u32(p + 8) || get_u32(p + 12) != s->number ||
         get_u64(p + 16) == 0) {
         return err_set(err, ERR_CORRUPT, "%s: damaged at offset 0 (head)", s->name);
     }
@@ -136,25 +136,25 @@ static int read_head(struct scan *s, bool oldest, struct log_segment *ret, struc
                        (unsigned long long)cache_last(s->entries));
     }
     cache_truncate(s->entries, first);
-    *ret = (struct log_segment){s->number, first, s->size};
+    *ret = (struct logfile_segment){s->number, first, s->size};
     return 0;
 }
 
-static int scan_file(struct log *l, struct cache *entries, uint32_t number, bool oldest,
-                     bool newest, struct log_segment *ret, struct err *err)
+static int scan_file(struct logfile *l, struct cache *entries, uint32_t number, bool oldest,
+                     bool newest, struct logfile_segment *ret, struct err *err)
 {
     const struct disk *d = l->disk;
     struct scan s = {.l = l, .entries = entries, .number = number};
     void *file = NULL;
     uint64_t size;
     int rv;
-    log_segment_name(number, s.name);
+    logfile_segment_name(number, s.name);
     rv = d->open(d->ctx, s.name, false, &file, err);
     if (rv != 0) {
         return rv;
     }
     rv = d->size(d->ctx, file, &size, err);
-    if (rv == 0 && (size < LOG_HEAD || size > LOG_SEGMENT_MAX)) {
+    if (rv == 0 && (size < LOGFILE_HEAD || size > LOGFILE_SEGMENT_MAX)) {
         rv = err_set(err, ERR_CORRUPT, "%s: %llu bytes", s.name, (unsigned long long)size);
     }
     if (rv == 0) {
@@ -177,7 +177,7 @@ static int scan_file(struct log *l, struct cache *entries, uint32_t number, bool
     return rv;
 }
 
-static int check_mark(const struct log *l, const struct names *names, struct err *err)
+static int check_mark(const struct logfile *l, const struct names *names, struct err *err)
 {
     const struct slot *mark = slots_newest(&l->mark);
     uint64_t number;
@@ -198,17 +198,17 @@ static int check_mark(const struct log *l, const struct names *names, struct err
 }
 
 /* A file that was being prepared has no promise in it: the next one is made anew. */
-static int drop_spare(struct log *l, struct err *err)
+static int drop_spare(struct logfile *l, struct err *err)
 {
     const struct disk *d = l->disk;
-    int rv = d->unlink(d->ctx, LOG_SPARE_NAME, err);
+    int rv = d->unlink(d->ctx, LOGFILE_SPARE_NAME, err);
     if (rv == ERR_NOTFOUND) {
         return 0;
     }
     return rv != 0 ? rv : d->sync_dir(d->ctx, err);
 }
 
-int log_scan(struct log *l, struct cache *entries, struct err *err)
+int logfile_scan(struct logfile *l, struct cache *entries, struct err *err)
 {
     struct names names = {.mem = l->mem};
     int rv = drop_spare(l, err);
@@ -222,14 +222,14 @@ int log_scan(struct log *l, struct cache *entries, struct err *err)
         rv = check_mark(l, &names, err);
     }
     for (size_t i = 0; rv == 0 && i < names.n; i++) {
-        struct log_segment s;
+        struct logfile_segment s;
         if (i > 0 && names.numbers[i] != names.numbers[i - 1] + 1) {
             rv = err_set(err, ERR_CORRUPT, "log-%010u is missing", names.numbers[i] - 1);
             break;
         }
         rv = scan_file(l, entries, names.numbers[i], i == 0, i + 1 == names.n, &s, err);
         if (rv == 0) {
-            log_add_segment(l, &s);
+            logfile_add_segment(l, &s);
             l->next_number = s.number + 1;
         }
     }

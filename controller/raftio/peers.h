@@ -1,0 +1,63 @@
+/* controller/raftio/peers.h
+ *
+ * The connections to the other controllers: one to each for what we send, one from each for what
+ * they send, mutual TLS 1.3, certificates of role controller whose id is that of a member. Made
+ * again when they break. What cannot be sent now is dropped: raft repeats itself, and a queue that
+ * grows would only delay the heartbeats behind it. Loop thread only. */
+#ifndef CONTROLLER_RAFTIO_PEERS_H
+#define CONTROLLER_RAFTIO_PEERS_H
+
+#include "common/base/err.h"
+#include "common/base/mem.h"
+#include "controller/raftio/message.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+#define PEERS_QUEUE_MAX   (24u * 1024u * 1024u) /* Bytes unsent to one peer. */
+#define PEERS_QUEUE_BULK  (8u * 1024u * 1024u)  /* Beyond it entries are dropped. */
+#define PEERS_QUEUE_CHUNK (512u * 1024u)        /* Beyond it pieces of checkpoints are dropped. */
+
+struct peers;       /* Opaque. */
+struct addr;        /* common/net/addr.h */
+struct tls_context; /* common/net/tls.h */
+
+struct peers_member {
+    uint64_t id;
+    const char *address; /* "host:port" */
+};
+
+struct peers_config { /* Copied, but the TLS contexts. */
+    uv_loop_t *loop;
+    const struct mem *mem;
+    uint64_t id; /* Ours. */
+    const struct peers_member *members;
+    unsigned n_members;
+    const char *listen;             /* "ip:port"; NULL: our own address among the members. */
+    struct tls_context *tls_server; /* Both NULL: plain TCP and whoever says he is a member; for
+                                     * tests. */
+    struct tls_context *tls_client;
+};
+
+struct peers_events {
+    /* A checked message from a member. Borrowed for the call. */
+    void (*message)(void *ctx, uint64_t from, const struct message *m);
+};
+
+int peers_open(const struct peers_config *config, const struct peers_events *events, void *ctx,
+               struct peers **ret, struct err *err);
+void peers_close(struct peers *p); /* NULL is fine. Not from inside an event. */
+
+/* Send or drop. */
+void peers_send(struct peers *p, uint64_t to, const struct message *m);
+void peers_send_replica(struct peers *p, const struct replica_message *m);
+
+/* Is there a connection to this member? */
+bool peers_connected(const struct peers *p, uint64_t id);
+unsigned peers_n_connected(const struct peers *p);
+
+/* Where we listen, with the real port. */
+const struct addr *peers_listen_addr(const struct peers *p);
+
+#endif
