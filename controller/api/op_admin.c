@@ -1,0 +1,295 @@
+/* The unary operations of the admin service: the control plane itself. */
+#include "controller/api/api.h"
+#include "controller/api/describe.h"
+#include "controller/api/operation.h"
+#include "controller/api/ref.h"
+#include "controller/api/run.h"
+#include "controller/auth/secret.h"
+#include "proto/ecs/admin/v1/admin.pb-c.h"
+
+#include <string.h>
+
+#define JOIN_TTL_DEFAULT_S 3600u
+#define JOIN_TTL_MAX_S     (3600u * 24u)
+#define JOIN_USES_MAX      1000u
+
+/* --- GetStatus ---------------------------------------------------------------------------------
+ */
+
+static int status_read(struct api_call *c)
+{
+    Ecs__Admin__V1__GetStatusResponse *m =
+        api_new(c, &ecs__admin__v1__get_status_response__descriptor);
+    struct engine *e = api_engine(c->api);
+    const struct api_backend *b = api_backend(c->api);
+    const struct meta *meta = store_meta(api_store(c));
+    struct engine_status s;
+    engine_status(e, &s);
+    m->version = arena_strdup(&c->arena, ECS_VERSION);
+    API_SET(m, member_id, s.member_id);
+    API_SET(m, leader_id, s.leader_id);
+    m->leader_address = arena_strdup(&c->arena, engine_leader_address(e));
+    API_SET(m, term, s.term);
+    API_SET(m, commit_index, s.commit_index);
+    API_SET(m, applied_index, s.applied_index);
+    API_SET(m, revision, meta->revision);
+    m->digest = arena_printf(&c->arena, "%016llx", (unsigned long long)meta->digest);
+    API_SET(m, log_bytes, s.log_bytes);
+    API_SET(m, uptime_ms, api_uptime_ms(c->api));
+    API_SET(m, sessions, b->n_sessions == NULL ? 0 : b->n_sessions(b->data));
+    m->account = arena_strdup(&c->arena, api_names(c->api)->account);
+    m->region = arena_strdup(&c->arena, api_names(c->api)->region);
+    c->response = &m->base;
+    return 0;
+}
+
+const struct api_handler op_get_status = {.kind = API_LOCAL, .read = status_read};
+
+/* --- ListMembers -------------------------------------------------------------------------------
+ */
+
+static char *text_or_null(struct api_call *c, const char *text)
+{
+    return text == NULL ? NULL : arena_strdup(&c->arena, text);
+}
+
+static Ecs__Admin__V1__Member *describe_member(struct api_call *c, const struct api_member *from)
+{
+    Ecs__Admin__V1__Member *m = api_new(c, &ecs__admin__v1__member__descriptor);
+    API_SET(m, id, from->id);
+    m->peer_address = text_or_null(c, from->peer_address);
+    m->api_address = text_or_null(c, from->api_address);
+    m->role = text_or_null(c, from->role);
+    API_SET(m, leader, from->leader);
+    API_SET(m, connected, from->connected);
+    if (from->has_match) {
+        API_SET(m, match_index, from->match_index);
+    }
+    return m;
+}
+
+static int not_available(struct api_call *c, const char *what)
+{
+    return api_fail(c, API_UNSUPPORTED, "%s is not available on this controller.", what);
+}
+
+static int members_read(struct api_call *c)
+{
+    const struct api_backend *b = api_backend(c->api);
+    Ecs__Admin__V1__ListMembersResponse *m =
+        api_new(c, &ecs__admin__v1__list_members_response__descriptor);
+    struct api_member members[API_MEMBERS_MAX];
+    uint32_t n;
+    if (b->members == NULL) {
+        return not_available(c, "The list of members");
+    }
+    memset(members, 0, sizeof members);
+    n = b->members(b->data, members, API_MEMBERS_MAX);
+    m->members = api_list(c, n);
+    for (uint32_t i = 0; i < n && i < API_MEMBERS_MAX; i++) {
+        m->members[m->n_members++] = describe_member(c, &members[i]);
+    }
+    c->response = &m->base;
+    return 0;
+}
+
+const struct api_handler op_list_members = {.kind = API_LOCAL, .read = members_read};
+
+/* --- TransferLeadership ------------------------------------------------------------------------
+ */
+
+static void transferred(void *arg, int status, uint64_t leader_id, const struct err *err)
+{
+    struct api_call *c = arg;
+    Ecs__Admin__V1__TransferLeadershipResponse *m =
+        api_new(c, &ecs__admin__v1__transfer_leadership_response__descriptor);
+    if (status == 0) {
+        API_SET(m, leader_id, leader_id);
+        c->response = &m->base;
+    } else {
+        (void)api_fail_err(c, status, err);
+    }
+    api_call_finish(c);
+}
+
+static int transfer_read(struct api_call *c)
+{
+    const Ecs__Admin__V1__TransferLeadershipRequest *r =
+        (const Ecs__Admin__V1__TransferLeadershipRequest *)c->request;
+    const struct api_backend *b = api_backend(c->api);
+    if (b->transfer == NULL) {
+        return not_available(c, "Transfer of leadership");
+    }
+    b->transfer(b->data, r->has_member_id ? r->member_id : 0, transferred, c);
+    return API_LATER;
+}
+
+const struct api_handler op_transfer_leadership = {.kind = API_LEAD, .read = transfer_read};
+
+/* --- CreateJoinToken ---------------------------------------------------------------------------
+ */
+
+struct join_state {
+    char secret[SECRET_HEX_LEN + 1];
+    uint8_t hash[SECRET_HASH_LEN];
+    int64_t expires_at;
+};
+
+static const Ecs__Admin__V1__CreateJoinTokenRequest *join_request(const struct api_call *c)
+{
+    return (const Ecs__Admin__V1__CreateJoinTokenRequest *)c->request;
+}
+
+static int join_check(struct api_call *c)
+{
+    const Ecs__Admin__V1__CreateJoinTokenRequest *r = join_request(c);
+    if (r->has_ttl_s && (r->ttl_s == 0 || r->ttl_s > JOIN_TTL_MAX_S)) {
+        return api_fail(c, API_INVALID_PARAMETER, "ttl_s must be between 1 and %u.",
+                        JOIN_TTL_MAX_S);
+    }
+    if (r->has_uses && (r->uses == 0 || r->uses > JOIN_USES_MAX)) {
+        return api_fail(c, API_INVALID_PARAMETER, "uses must be between 1 and %u.", JOIN_USES_MAX);
+    }
+    return 0;
+}
+
+static int join_decide(struct api_call *c, struct command *cmd)
+{
+    const Ecs__Admin__V1__CreateJoinTokenRequest *r = join_request(c);
+    const struct api_backend *b = api_backend(c->api);
+    struct join_state *s = arena_alloc(&c->arena, sizeof *s);
+    struct err err = {0};
+    uint32_t ttl_s = r->has_ttl_s ? r->ttl_s : JOIN_TTL_DEFAULT_S;
+    uint32_t cluster;
+    int rv = ref_cluster(c, r->cluster, &cluster);
+    if (rv != 0) {
+        return rv;
+    }
+    if (b->ca_pin == NULL || b->ca_pin(b->data)[0] == '\0') {
+        return not_available(c, "Joining: the CA's key");
+    }
+    rv = secret_make(s->secret, &err);
+    if (rv != 0) {
+        return api_fail_err(c, ERR_INTERNAL, &err);
+    }
+    secret_hash(str_of(s->secret), s->hash);
+    s->expires_at = engine_now_ms(api_engine(c->api)) + (int64_t)ttl_s * 1000;
+    c->state = s;
+    struct str name = store_cluster(api_store(c), cluster)->name;
+    cmd->kind = CMD_JOIN_CREATE;
+    cmd->u.join.cluster = str_make(api_text(c, name), name.n);
+    cmd->u.join.secret_sha256 = str_make((const char *)s->hash, sizeof s->hash);
+    cmd->u.join.expires_at = s->expires_at;
+    cmd->u.join.uses = r->has_uses ? r->uses : 1;
+    return 0;
+}
+
+static int join_applied(struct api_call *c, const struct result *result)
+{
+    const struct api_backend *b = api_backend(c->api);
+    const struct join_state *s = c->state;
+    Ecs__Admin__V1__CreateJoinTokenResponse *m =
+        api_new(c, &ecs__admin__v1__create_join_token_response__descriptor);
+    (void)result;
+    m->token = arena_printf(&c->arena, "ECSJOIN-1-%s-%s", b->ca_pin(b->data), s->secret);
+    API_SET(m, expires_at_ms, s->expires_at);
+    c->response = &m->base;
+    return 0;
+}
+
+const struct api_handler op_create_join_token = {
+    .kind = API_WRITE,
+    .check = join_check,
+    .decide = join_decide,
+    .applied = join_applied,
+};
+
+/* --- PlanRunTask -------------------------------------------------------------------------------
+ * A second set of decisions over the same state, so that nothing is reserved: exactly what RunTask
+ * would do, and then it is thrown away. */
+
+static const Ecs__V1__RunTaskRequest *plan_request(const struct api_call *c)
+{
+    return ((const Ecs__Admin__V1__PlanRunTaskRequest *)c->request)->run;
+}
+
+static int plan_check(struct api_call *c)
+{
+    if (plan_request(c) == NULL) {
+        return api_fail(c, API_INVALID_PARAMETER, "run can not be blank.");
+    }
+    return run_task_check(c, plan_request(c));
+}
+
+static Ecs__Admin__V1__PlanNode *plan_node(struct api_call *c, uint32_t slot)
+{
+    Ecs__Admin__V1__PlanNode *m = api_new(c, &ecs__admin__v1__plan_node__descriptor);
+    if (slot != SLOT_NONE) {
+        m->container_instance_arn = ref_node_arn(c, slot);
+        m->name = api_text(c, store_node(api_store(c), slot)->name);
+    }
+    return m;
+}
+
+/* Tasks of a plan by node; few nodes are chosen, so a scan finds them. */
+static void plan_add(struct api_call *c, Ecs__Admin__V1__PlanRunTaskResponse *m, uint32_t *slots,
+                     uint32_t node)
+{
+    size_t at = 0;
+    while (at < m->n_nodes && slots[at] != node) {
+        at++;
+    }
+    if (at == m->n_nodes) {
+        slots[at] = node;
+        m->nodes[m->n_nodes++] = plan_node(c, node);
+    }
+    API_SET(m->nodes[at], tasks, m->nodes[at]->tasks + 1);
+}
+
+static void plan_answer(struct api_call *c, const struct run_decision *d)
+{
+    const struct cmd_plan *plan = &d->command.u.plan;
+    Ecs__Admin__V1__PlanRunTaskResponse *m =
+        api_new(c, &ecs__admin__v1__plan_run_task_response__descriptor);
+    uint32_t *slots = arena_array(&c->arena, plan->n_tasks, sizeof *slots);
+    m->nodes = api_list(c, plan->n_tasks + d->n_failures);
+    API_SET(m, placed, plan->n_tasks);
+    for (uint32_t i = 0; i < plan->n_tasks; i++) {
+        plan_add(c, m, slots, plan->tasks[i].node);
+    }
+    for (uint32_t i = 0; i < d->n_failures; i++) {
+        Ecs__Admin__V1__PlanNode *node = plan_node(c, d->failures[i].node);
+        node->reason = api_text(c, d->failures[i].reason);
+        node->detail = api_text(c, d->failures[i].detail);
+        m->nodes[m->n_nodes++] = node;
+    }
+    c->response = &m->base;
+}
+
+static int plan_read(struct api_call *c)
+{
+    static const struct leader_settings settings = {.plan_items_max = RUN_COUNT_MAX};
+    struct engine *e = api_engine(c->api);
+    struct run_request r = {0};
+    struct run_decision d = {0};
+    struct err err = {0};
+    struct leader *leader;
+    int rv = run_task_prepare(c, plan_request(c), &r);
+    if (rv != 0) {
+        return rv;
+    }
+    leader = leader_open(api_store(c), &settings, engine_now_ms(e), api_mem(c->api));
+    rv = leader_run(leader, &r, engine_now_ms(e), &c->arena, &d, &err);
+    leader_close(leader);
+    if (rv != 0) {
+        return api_fail_err(c, rv, &err);
+    }
+    plan_answer(c, &d);
+    return 0;
+}
+
+const struct api_handler op_plan_run_task = {
+    .kind = API_READ,
+    .check = plan_check,
+    .read = plan_read,
+};
