@@ -1,8 +1,9 @@
-/* The choice itself: a scan over all nodes for every replica. The scan touches eight bytes per node
- * (free cpu and memory, one array each, so that the compiler compares many at once) and looks
- * closer only where both fit; where the first criterion that still varies is free cpu or memory,
- * the best node found so far bounds it from above and few nodes are looked at. Exact by
- * construction; an ordered index can take the place of best_node() without changing an answer. */
+/* The choice itself. Nodes are looked at in the order of free cpu or free memory (view_index.c),
+ * shelf by shelf. All criteria that come before the amounts and are the same for a whole shelf are
+ * compared once: a shelf that is worse is passed over; of one that is not, usually the first
+ * feasible node is the best. Where a criterion differs within a shelf, the walk goes on until
+ * nothing behind can be better. Every pass-over is justified by the order, never by a sample, so
+ * the answer is that of a scan over all nodes; the tests compare the two. */
 #include "controller/core/placement/place.h"
 
 #include "common/base/hash.h"
@@ -16,8 +17,7 @@ uint64_t place_random(uint64_t seed, struct id id)
     return hash_mix(hash_mix(seed, id.hi), id.lo);
 }
 
-/* --- criteria
- * ------------------------------------------------------------------------------------- */
+/* --- criteria --------------------------------------------------------------------------------- */
 
 static void add_level(struct solver *s, enum level_kind kind)
 {
@@ -30,36 +30,12 @@ static void add_level(struct solver *s, enum level_kind kind)
     s->levels[s->n_levels++] = (struct level){.kind = kind};
 }
 
-static void spread_add(struct solver *s, struct level *level, uint32_t slot, uint32_t n)
-{
-    uint32_t value = view_domain_of(s->view, level->domain, s->view->slots[slot].class);
-    if (value == NO_DOMAIN) {
-        return;
-    }
-    assert(value < level->n_counts);
-    level->counts[value] += n;
-}
-
-/* Number the values of all nodes, then count the group's tasks. */
 static void init_spread(struct solver *s, struct level *level, struct str attribute)
 {
-    struct view *v = s->view;
-    level->domain = view_domain_get(v, attribute);
-    for (uint32_t class = 0; class < v->n_classes; class ++) {
-        if (v->classes[class].n_nodes > 0) {
-            (void)view_domain_of(v, level->domain, class);
-        }
-    }
-    level->n_counts = v->domains[level->domain].n_values;
-    level->counts = arena_array(s->arena, level->n_counts, sizeof *level->counts);
-    if (s->group == NO_GROUP) {
-        return;
-    }
-    const struct view_group *g = &v->groups[s->group];
-    for (uint32_t i = 0; i < g->cap; i++) {
-        if (g->counts[i].slot != VIEW_NONE) {
-            spread_add(s, level, g->counts[i].slot, g->counts[i].n);
-        }
+    level->domain = view_domain_get(s->view, attribute);
+    level->by_zone = str_eqc(attribute, VIEW_ATTRIBUTE_ZONE);
+    if (s->group != NO_GROUP) {
+        level->spread = view_group_spread(s->view, s->group, level->domain);
     }
 }
 
@@ -108,6 +84,11 @@ void solver_init_levels(struct solver *s)
     }
 }
 
+static bool is_amount(enum level_kind kind)
+{
+    return kind == LEVEL_CPU || kind == LEVEL_MEMORY;
+}
+
 /* What decides when the strategies leave several nodes. */
 static void add_default_levels(struct solver *s)
 {
@@ -120,6 +101,16 @@ static void add_default_levels(struct solver *s)
     bool cpu = cpu_first(s);
     add_level(s, cpu ? LEVEL_CPU : LEVEL_MEMORY);
     add_level(s, cpu ? LEVEL_MEMORY : LEVEL_CPU);
+    while (!is_amount(s->levels[s->n_prefix].kind)) {
+        s->n_prefix++;
+    }
+    s->by = s->levels[s->n_prefix].kind == LEVEL_CPU ? ORDER_CPU : ORDER_MEMORY;
+    s->plain_tail = true;
+    for (uint32_t i = s->n_prefix; i < s->n_levels; i++) {
+        enum level_kind kind = s->levels[i].kind;
+        s->plain_tail =
+            s->plain_tail && (is_amount(kind) || kind == LEVEL_GPUS || kind == LEVEL_GPU_SPARED);
+    }
 }
 
 uint64_t solver_value(const struct solver *s, const struct level *level, uint32_t slot)
@@ -138,7 +129,11 @@ uint64_t solver_value(const struct solver *s, const struct level *level, uint32_
         return view_group_count(s->view, s->group, slot);
     case LEVEL_SPREAD: {
         uint32_t value = view_domain_of(s->view, level->domain, node->class);
-        return value == NO_DOMAIN ? UINT32_MAX : level->counts[value];
+        if (value == NO_DOMAIN) {
+            return UINT32_MAX;
+        }
+        return level->spread == NULL || value >= level->spread->n ? 0
+                                                                  : level->spread->counts[value];
     }
     case LEVEL_RANDOM:
         return place_random(s->seed, node->id);
@@ -147,15 +142,13 @@ uint64_t solver_value(const struct solver *s, const struct level *level, uint32_
     return 0;
 }
 
-/* --- the scan
- * ------------------------------------------------------------------------------------- */
+/* --- the search ------------------------------------------------------------------------------- */
 
-/* The best node so far, and what a better one cannot exceed. */
+/* The best node so far. */
 struct best {
     uint32_t slot;    /* VIEW_NONE: nothing yet. */
     uint32_t n_known; /* Levels of `values` that were computed. */
-    int32_t cpu_max;
-    int32_t memory_max;
+    uint32_t stop;    /* No node with more of the first amount can be better. */
     uint64_t values[LEVELS_MAX];
 };
 
@@ -168,104 +161,142 @@ static uint64_t best_value(const struct solver *s, struct best *b, uint32_t i)
     return b->values[i];
 }
 
-/* The node in slot is the best now. Levels up to the one that decided are known. */
-static void take_lead(const struct solver *s, struct best *b, uint32_t slot, const uint64_t *values,
-                      uint32_t n_known)
+/* Compare a node with the best one by the first n levels: < 0 when it is better. */
+static int compare(const struct solver *s, struct best *b, uint32_t slot, uint32_t n)
 {
+    if (b->slot == VIEW_NONE) {
+        return -1;
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        uint64_t mine = solver_value(s, &s->levels[i], slot);
+        uint64_t theirs = best_value(s, b, i);
+        if (mine != theirs) {
+            return mine < theirs ? -1 : 1;
+        }
+    }
+    return 0;
+}
+
+/* By all levels and the id. */
+static bool beats(const struct solver *s, struct best *b, uint32_t slot)
+{
+    int c = compare(s, b, slot, s->n_levels);
+    if (c == 0) {
+        c = id_cmp(s->view->slots[slot].id, s->view->slots[b->slot].id);
+    }
+    return c < 0;
+}
+
+/* The node in slot is the best now. */
+static void take_lead(const struct solver *s, struct best *b, uint32_t slot)
+{
+    const struct view_free *free = &s->view->slots[slot].free;
     b->slot = slot;
-    b->n_known = n_known;
-    memcpy(b->values, values, n_known * sizeof values[0]);
-    /* Where every level before it is at the least possible value, free cpu or memory decides. */
-    for (uint32_t i = 0; i < s->n_levels; i++) {
-        if (s->levels[i].kind == LEVEL_CPU) {
-            b->cpu_max = s->view->scan_cpu[slot];
-            return;
-        }
-        if (s->levels[i].kind == LEVEL_MEMORY) {
-            b->memory_max = s->view->scan_memory[slot];
-            return;
-        }
+    b->n_known = 0;
+    b->stop = (uint32_t)(s->by == ORDER_CPU ? free->cpu : free->memory_mib);
+    for (uint32_t i = 0; i < s->n_prefix; i++) {
         if (best_value(s, b, i) != s->levels[i].least) {
-            return;
+            b->stop = UINT32_MAX; /* A node further on may have less. */
         }
     }
 }
 
-/* Does the node beat the best one? Cheap criteria come before the expensive check. */
-static void consider(struct solver *s, struct best *b, uint32_t slot)
+/* How many of the first levels are the same for all nodes of a shelf. */
+static uint32_t n_constant(const struct solver *s, uint32_t zone, uint32_t gpu)
 {
-    uint64_t values[LEVELS_MAX];
     uint32_t n = 0;
-    if (b->slot != VIEW_NONE) {
-        for (; n < s->n_levels; n++) {
-            values[n] = solver_value(s, &s->levels[n], slot);
-            if (values[n] > best_value(s, b, n)) {
+    for (; n < s->n_prefix; n++) {
+        const struct level *level = &s->levels[n];
+        bool by_zone = level->kind == LEVEL_SPREAD && level->by_zone && zone != ZONE_OTHER;
+        bool by_gpu =
+            level->kind == LEVEL_GPU_SPARED || (level->kind == LEVEL_GPUS && gpu != GPU_MANY);
+        if (!by_zone && !by_gpu) {
+            break;
+        }
+    }
+    return n;
+}
+
+/* Look at one entry; false when the rest of the shelf cannot be better. `ordered`: behind the first
+ * node that does not beat the best one, and behind the first feasible one, none does. */
+static bool visit(struct solver *s, struct best *b, const struct shelf_entry *e, bool ordered)
+{
+    uint32_t low = s->by == ORDER_CPU ? s->request->memory_mib : s->request->cpu;
+    if (e->key >> 32 > b->stop) {
+        return false;
+    }
+    if ((uint32_t)e->key < low || !solver_admits_class(s, e->class, e->slot)) {
+        return true;
+    }
+    if (!beats(s, b, e->slot)) {
+        return !ordered;
+    }
+    if (!solver_admits(s, e->slot)) {
+        return true;
+    }
+    take_lead(s, b, e->slot);
+    return !ordered;
+}
+
+static void search_shelf(struct solver *s, struct best *b, const struct shelf *shelf, uint32_t zone,
+                         uint32_t gpu)
+{
+    uint32_t leaf, at;
+    uint32_t high = s->by == ORDER_CPU ? s->request->cpu : s->request->memory_mib;
+    uint32_t low = s->by == ORDER_CPU ? s->request->memory_mib : s->request->cpu;
+    uint32_t n_same = n_constant(s, zone, gpu);
+    shelf_seek(shelf, (uint64_t)high << 32, &leaf, &at);
+    if (leaf == shelf->n_leaves ||
+        compare(s, b, shelf->leaves[leaf]->entries[at].slot, n_same) > 0) {
+        return;
+    }
+    bool ordered = n_same == s->n_prefix && s->plain_tail && gpu != GPU_MANY;
+    for (; leaf < shelf->n_leaves; leaf++, at = 0) {
+        const struct shelf_leaf *l = shelf->leaves[leaf];
+        for (; shelf->low_max[leaf] >= low && at < l->n; at++) {
+            if (!visit(s, b, &l->entries[at], ordered)) {
                 return;
             }
-            if (values[n] < best_value(s, b, n)) {
-                n++;
-                break;
-            }
         }
-        if (n == s->n_levels && values[n - 1] == b->values[n - 1] &&
-            id_cmp(s->view->slots[slot].id, s->view->slots[b->slot].id) > 0) {
-            return;
-        }
-    }
-    if (solver_admits(s, slot)) {
-        take_lead(s, b, slot, values, n);
     }
 }
 
-/* One flag per node of a step: both amounts fit and are within the bounds. Returns whether any. */
-static uint64_t scan_step(const struct view *v, uint32_t from, int32_t cpu, int32_t memory,
-                          const struct best *b, uint8_t flags[SCAN_STEP])
+/* The best of a few. */
+static uint32_t best_of(struct solver *s, const uint32_t *slots, uint32_t n)
 {
-    const int32_t *restrict have_cpu = v->scan_cpu + from;
-    const int32_t *restrict have_memory = v->scan_memory + from;
-    const int32_t cpu_max = b->cpu_max;
-    const int32_t memory_max = b->memory_max;
-    uint8_t any = 0;
-    for (uint32_t i = 0; i < SCAN_STEP; i++) {
-        flags[i] = (uint8_t)((have_cpu[i] >= cpu) & (have_memory[i] >= memory) &
-                             (have_cpu[i] <= cpu_max) & (have_memory[i] <= memory_max));
-        any |= flags[i];
+    struct best b = {.slot = VIEW_NONE, .stop = UINT32_MAX};
+    for (uint32_t i = 0; i < n; i++) {
+        if (view_available(&s->view->slots[slots[i]]) && solver_admits(s, slots[i]) &&
+            beats(s, &b, slots[i])) {
+            take_lead(s, &b, slots[i]);
+        }
     }
-    return any;
+    return b.slot;
 }
 
 /* The feasible node that is best by all levels and then by id, or VIEW_NONE. */
 static uint32_t best_node(struct solver *s)
 {
-    const struct view *v = s->view;
-    struct best b = {.slot = VIEW_NONE, .cpu_max = INT32_MAX, .memory_max = INT32_MAX};
-    int32_t cpu = (int32_t)s->request->cpu;
-    int32_t memory = (int32_t)s->request->memory_mib;
+    struct best b = {.slot = VIEW_NONE, .stop = UINT32_MAX};
+    uint32_t gpus = s->request->gpus;
     if (s->request->only != NULL) {
-        for (uint32_t i = 0; i < s->request->n_only; i++) {
-            uint32_t slot = s->request->only[i];
-            if (v->scan_cpu[slot] >= cpu && v->scan_memory[slot] >= memory) {
-                consider(s, &b, slot);
-            }
-        }
-        return b.slot;
+        return best_of(s, s->request->only, s->request->n_only);
     }
-    for (uint32_t from = 0; from < v->n_slots; from += SCAN_STEP) {
-        uint8_t flags[SCAN_STEP];
-        if (scan_step(v, from, cpu, memory, &b, flags) == 0) {
+    const struct view_order *order = view_index_get(s->view, s->by);
+    for (uint32_t gpu = gpus == 0 ? GPU_NODE_WITHOUT : GPU_NODE_0; gpu < GPU_N; gpu++) {
+        if (gpu != GPU_NODE_WITHOUT && gpu != GPU_MANY && gpu - GPU_NODE_0 < gpus) {
             continue;
         }
-        for (uint32_t i = 0; i < SCAN_STEP; i++) {
-            if (flags[i] != 0) {
-                consider(s, &b, from + i);
+        for (uint32_t zone = 0; zone < ZONE_N; zone++) {
+            if (order->zones[zone] != NULL && order->zones[zone]->shelves[gpu].n > 0) {
+                search_shelf(s, &b, &order->zones[zone]->shelves[gpu], zone, gpu);
             }
         }
     }
     return b.slot;
 }
 
-/* --- replicas
- * ------------------------------------------------------------------------------------- */
+/* --- replicas --------------------------------------------------------------------------------- */
 
 struct view_take place_take(const struct place_request *request,
                             const struct place_replica *replica, struct arena *arena)
@@ -289,12 +320,10 @@ struct booked {
     uint16_t cursor[VIEW_PROTO_N]; /* The node's, before. */
 };
 
-/* The next node: the last one again where that must be the answer, else by a scan. */
+/* The next node: the last one again where that must be the answer. */
 static uint32_t next_node(struct solver *s, uint32_t last)
 {
-    const struct view *v = s->view;
-    if (last != VIEW_NONE && s->may_repeat && v->scan_cpu[last] >= (int32_t)s->request->cpu &&
-        v->scan_memory[last] >= (int32_t)s->request->memory_mib && solver_admits(s, last)) {
+    if (last != VIEW_NONE && s->may_repeat && solver_admits(s, last)) {
         return last;
     }
     return best_node(s);
@@ -306,11 +335,6 @@ static void book(struct solver *s, const struct place_replica *replica, struct b
     memcpy(booked->cursor, node->cursor, sizeof booked->cursor);
     booked->take = place_take(s->request, replica, s->arena);
     view_book(s->view, replica->slot, &booked->take, s->group);
-    for (uint32_t i = 0; i < s->n_levels && s->group != NO_GROUP; i++) {
-        if (s->levels[i].kind == LEVEL_SPREAD) {
-            spread_add(s, &s->levels[i], replica->slot, 1);
-        }
-    }
 }
 
 static void unbook_all(struct solver *s, const struct placement *p, const struct booked *booked,
@@ -323,18 +347,21 @@ static void unbook_all(struct solver *s, const struct placement *p, const struct
     }
 }
 
-/* What no node can fall below, where that is known: the smallest count of any domain. */
+/* What no node can fall below: the smallest count of any value. */
 static void update_least(struct solver *s)
 {
-    for (uint32_t i = 0; i < s->n_levels; i++) {
+    for (uint32_t i = 0; i < s->n_prefix; i++) {
         struct level *level = &s->levels[i];
         if (level->kind != LEVEL_SPREAD) {
             continue;
         }
-        level->least = UINT32_MAX;
-        for (uint32_t j = 0; j < level->n_counts; j++) {
-            level->least = level->counts[j] < level->least ? level->counts[j] : level->least;
+        uint32_t n_values = s->view->domains[level->domain].n_values;
+        uint32_t n_counts = level->spread == NULL ? 0 : level->spread->n;
+        uint32_t least = n_counts < n_values ? 0 : UINT32_MAX;
+        for (uint32_t k = 0; k < n_counts && least > 0; k++) {
+            least = level->spread->counts[k] < least ? level->spread->counts[k] : least;
         }
+        level->least = least;
     }
 }
 
@@ -343,8 +370,6 @@ static void place_all(struct solver *s, uint32_t n_replicas, struct placement *r
     struct booked *booked = arena_array(s->arena, n_replicas, sizeof *booked);
     uint32_t last = VIEW_NONE;
     uint32_t n_booked = 0;
-    uint32_t group = view_group_hold(s->view, s->request->group);
-    s->group = group;
     while (ret->n_placed < n_replicas) {
         struct place_replica *replica = &ret->replicas[ret->n_placed];
         update_least(s);
@@ -367,7 +392,6 @@ static void place_all(struct solver *s, uint32_t n_replicas, struct placement *r
         solver_explain_all(s, ret);
     }
     unbook_all(s, ret, booked, n_booked);
-    view_group_release(s->view, group);
 }
 
 int place(struct view *v, const struct place_request *request, struct placement *ret,
@@ -379,11 +403,13 @@ int place(struct view *v, const struct place_request *request, struct placement 
     if (rv != 0) {
         return rv;
     }
+    s.group = view_group_hold(v, request->group);
     solver_init_levels(&s);
     add_default_levels(&s);
     struct placement placement = {.closest = {.slot = VIEW_NONE}};
     placement.replicas = arena_array(arena, n_replicas, sizeof *placement.replicas);
     place_all(&s, n_replicas, &placement);
+    view_group_release(v, s.group);
     *ret = placement;
     return 0;
 }

@@ -178,8 +178,7 @@ void place_why_text(const struct place_request *request, const struct place_why 
  * available." */
 void place_event_text(const struct view *v, const struct placement *placement, struct buf *to);
 
-/* --- scale-in ------------------------------------------------------------------------------------
- */
+/* --- scale-in --------------------------------------------------------------------------------- */
 
 struct place_task {
     uint32_t slot; /* VIEW_NONE when it has no node; such tasks go first. */

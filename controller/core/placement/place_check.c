@@ -4,8 +4,7 @@
 #include <assert.h>
 #include <string.h>
 
-/* --- the request
- * ---------------------------------------------------------------------------------- */
+/* --- the request ------------------------------------------------------------------------------ */
 
 static int check_limits(const struct place_request *r, struct err *err)
 {
@@ -149,8 +148,7 @@ int solver_init(struct solver *s, struct view *v, const struct place_request *re
     return 0;
 }
 
-/* --- one node
- * ------------------------------------------------------------------------------------- */
+/* --- one node --------------------------------------------------------------------------------- */
 
 static bool has_attribute(const struct view_class *c, const struct place_attribute *want)
 {
@@ -188,27 +186,31 @@ static uint32_t failed_constraint(struct solver *s, uint32_t slot, bool only_sta
     return i;
 }
 
-static bool class_admits(struct solver *s, uint32_t slot)
+bool solver_admits_class(struct solver *s, uint32_t class, uint32_t slot)
 {
-    uint8_t *verdict = &s->verdicts[s->view->slots[slot].class];
-    if (*verdict == VERDICT_UNKNOWN) {
+    if (s->verdicts == NULL) {
+        return true;
+    }
+    if (s->verdicts[class] == VERDICT_UNKNOWN) {
         bool yes = missing_attribute(s, slot) == s->request->n_attributes &&
                    failed_constraint(s, slot, true) == s->request->n_constraints;
-        *verdict = yes ? VERDICT_YES : VERDICT_NO;
+        s->verdicts[class] = yes ? VERDICT_YES : VERDICT_NO;
     }
-    return *verdict == VERDICT_YES;
+    return s->verdicts[class] == VERDICT_YES;
 }
 
 bool solver_admits(struct solver *s, uint32_t slot)
 {
     const struct place_request *r = s->request;
+    const struct view_slot *node = &s->view->slots[slot];
+    if ((int64_t)r->cpu > node->free.cpu || (int64_t)r->memory_mib > node->free.memory_mib ||
+        (int64_t)r->gpus > node->free.gpus) {
+        return false;
+    }
     if (s->allowed != NULL && s->allowed[slot] == 0) {
         return false;
     }
-    if (s->verdicts != NULL && !class_admits(s, slot)) {
-        return false;
-    }
-    if ((int64_t)r->gpus > s->view->slots[slot].free.gpus) {
+    if (!solver_admits_class(s, node->class, slot)) {
         return false;
     }
     if (s->distinct && view_group_count(s->view, s->group, slot) > 0) {
@@ -220,8 +222,7 @@ bool solver_admits(struct solver *s, uint32_t slot)
     return r->n_ports == 0 || solver_assign_ports(s, slot, NULL, NULL);
 }
 
-/* --- ports
- * ---------------------------------------------------------------------------------------- */
+/* --- ports ------------------------------------------------------------------------------------ */
 
 /* The highest port within [first, first + count) that is in use on the node or was given to one of
  * the entries order[0 .. n_given), or PORT_NONE. */
@@ -321,8 +322,7 @@ bool solver_assign_ports(const struct solver *s, uint32_t slot, uint16_t *ret,
     return ok;
 }
 
-/* --- reasons
- * -------------------------------------------------------------------------------------- */
+/* --- reasons ---------------------------------------------------------------------------------- */
 
 static bool lacks(struct place_why *why, enum place_reason reason, uint32_t needed,
                   int32_t available)

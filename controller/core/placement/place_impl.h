@@ -22,10 +22,10 @@ enum level_kind {
 
 struct level {
     enum level_kind kind;
-    uint32_t domain;   /* LEVEL_SPREAD: number of the view's table of values. */
-    uint32_t *counts;  /* LEVEL_SPREAD: tasks by value. */
-    uint32_t n_counts; /* Room in counts. */
-    uint64_t least;    /* No node can have less; UINT64_MAX when that is not known. */
+    bool by_zone;    /* LEVEL_SPREAD: by the attribute that shelves are divided by. */
+    uint32_t domain; /* LEVEL_SPREAD: number of the view's table of values, */
+    const struct group_spread *spread; /* and the group's tasks by value; NULL: none. */
+    uint64_t least;                    /* No node can have less. */
 };
 
 struct solver {
@@ -34,10 +34,13 @@ struct solver {
     struct arena *arena;
     uint32_t group; /* Or NO_GROUP: then nothing of the group runs anywhere. */
     bool distinct;
-    bool dynamic;    /* A constraint depends on tasks or on the single node. */
-    bool may_repeat; /* The best node stays the best while the task fits. */
-    uint64_t seed;   /* Of the current replica. */
+    bool dynamic;          /* A constraint depends on tasks or on the single node. */
+    bool may_repeat;       /* The best node stays the best while the task fits. */
+    uint64_t seed;         /* Of the current replica. */
+    enum view_order_by by; /* The order in which nodes are looked at. */
     uint32_t n_levels;
+    uint32_t n_prefix; /* Levels before free cpu and free memory. */
+    bool plain_tail;   /* From there on, the order of a shelf is that of the levels. */
     struct level levels[LEVELS_MAX];
     uint32_t queries[PLACE_CONSTRAINTS_MAX]; /* By constraint; memberOf only. */
     uint8_t *allowed;                        /* By slot: 1 = may be used; NULL: all. */
@@ -49,7 +52,10 @@ struct solver {
 int solver_init(struct solver *s, struct view *v, const struct place_request *request,
                 struct arena *arena, struct err *err);
 
-/* Is the node feasible as far as it does not depend on cpu and memory (the scan looks there)? */
+/* Do attributes and static constraints admit the nodes of a class, of which slot is one? */
+bool solver_admits_class(struct solver *s, uint32_t class, uint32_t slot);
+
+/* Is the node feasible? It is active and connected. */
 bool solver_admits(struct solver *s, uint32_t slot);
 
 /* Assign host ports, one first port per entry of request->ports; false when they do not fit, and
@@ -63,7 +69,7 @@ void solver_explain(struct solver *s, uint32_t slot, struct place_why *ret);
 /* Fill in why replicas were refused. */
 void solver_explain_all(struct solver *s, struct placement *ret);
 
-/* The strategies as levels. */
+/* The strategies as levels. s->group is held by the caller or NO_GROUP. */
 void solver_init_levels(struct solver *s);
 
 /* The number of a node at a level. */

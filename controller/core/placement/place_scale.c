@@ -100,7 +100,10 @@ static void scale_init(struct scale *c, const struct place_task *tasks, uint32_t
     c->gone = arena_array(arena, n_slots, sizeof *c->gone);
     c->domains = arena_array(arena, s->n_levels, sizeof *c->domains);
     for (uint32_t i = 0; i < s->n_levels; i++) {
-        c->domains[i] = arena_array(arena, s->levels[i].n_counts, sizeof *c->domains[i]);
+        if (s->levels[i].kind == LEVEL_SPREAD) {
+            uint32_t n_values = s->view->domains[s->levels[i].domain].n_values;
+            c->domains[i] = arena_array(arena, n_values, sizeof *c->domains[i]);
+        }
     }
     for (uint32_t i = 0; i < n_tasks; i++) {
         if (has_node(c, &tasks[i])) {

@@ -90,8 +90,7 @@ int place_constraint_read(const struct mem *mem, struct str type, struct str exp
     return 0;
 }
 
-/* --- reasons
- * -------------------------------------------------------------------------------------- */
+/* --- reasons ---------------------------------------------------------------------------------- */
 
 /* The reason of a RunTask failure, and how a service event says it of the closest node. */
 static const struct {

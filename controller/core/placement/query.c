@@ -87,8 +87,7 @@ static const struct {
 };
 #define N_OPERATORS (sizeof operators / sizeof operators[0])
 
-/* --- characters
- * ----------------------------------------------------------------------------------- */
+/* --- characters ------------------------------------------------------------------------------- */
 
 static bool is_blank(char ch)
 {
@@ -163,8 +162,7 @@ static size_t bare_pattern(struct str s, bool *ret_open)
     return n;
 }
 
-/* --- errors
- * --------------------------------------------------------------------------------------- */
+/* --- errors ----------------------------------------------------------------------------------- */
 
 static void skip_blanks(struct parser *p)
 {
@@ -195,8 +193,7 @@ static int too_many(struct parser *p, const char *what, unsigned max)
                    what);
 }
 
-/* --- arguments
- * ------------------------------------------------------------------------------------ */
+/* --- arguments -------------------------------------------------------------------------------- */
 
 /* The text a string takes cannot outgrow the expression. */
 static void keep_char(struct parser *p, char ch)
@@ -400,8 +397,7 @@ static int read_list(struct parser *p, const struct query_test *test)
     return 0;
 }
 
-/* --- tests
- * ---------------------------------------------------------------------------------------- */
+/* --- tests ------------------------------------------------------------------------------------ */
 
 static int read_subject(struct parser *p, struct query_test *test)
 {
@@ -512,8 +508,7 @@ static int read_test(struct parser *p)
     return add_term(p, TERM_TEST, (uint16_t)(p->n_tests - 1), 0);
 }
 
-/* --- connectives
- * ---------------------------------------------------------------------------------- */
+/* --- connectives ------------------------------------------------------------------------------ */
 
 static int push(struct parser *p, enum waiting what)
 {
@@ -623,8 +618,7 @@ static int read_expression(struct parser *p)
     }
 }
 
-/* --- the result
- * ----------------------------------------------------------------------------------- */
+/* --- the result ------------------------------------------------------------------------------- */
 
 static size_t query_size(const struct query *q)
 {
@@ -703,8 +697,7 @@ unsigned query_facts(const struct query *q)
     return q->facts;
 }
 
-/* --- printing
- * ------------------------------------------------------------------------------------- */
+/* --- printing --------------------------------------------------------------------------------- */
 
 static void print_argument(struct str text, bool pattern, struct buf *to)
 {

@@ -15,8 +15,7 @@ static int sign(int v)
     return (v > 0) - (v < 0);
 }
 
-/* --- numbers and versions
- * ------------------------------------------------------------------------- */
+/* --- numbers and versions --------------------------------------------------------------------- */
 
 /* A decimal number taken apart: sign, integer digits without leading zeros, fraction without
  * trailing ones. Compared as text, so there is nothing to overflow or to round. */
@@ -98,8 +97,7 @@ static int version_cmp(struct str a, struct str b)
     return c;
 }
 
-/* --- tests
- * ---------------------------------------------------------------------------------------- */
+/* --- tests ------------------------------------------------------------------------------------ */
 
 /* What holds for op when the value compares like c with the argument. */
 static bool op_holds(uint8_t op, int c)

@@ -96,8 +96,7 @@ static void class_invert(struct class *set)
     }
 }
 
-/* --- emitting
- * ------------------------------------------------------------------------------------- */
+/* --- emitting --------------------------------------------------------------------------------- */
 
 static int emit(struct compiler *c, enum op op, uint8_t arg, int to)
 {
@@ -173,8 +172,7 @@ static int make_repeat(struct compiler *c, uint32_t from, unsigned min, unsigned
     return 0;
 }
 
-/* --- reading
- * -------------------------------------------------------------------------------------- */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 /* \d and its like; false when ch names no class. */
 static bool named_class(char ch, struct class *ret)
@@ -519,8 +517,7 @@ void regex_close(struct regex *r)
     }
 }
 
-/* --- running
- * -------------------------------------------------------------------------------------- */
+/* --- running ---------------------------------------------------------------------------------- */
 
 struct machine {
     const struct regex *r;

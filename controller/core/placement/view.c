@@ -1,5 +1,4 @@
-/* Nodes, and what tasks and reservations hold of them. Amounts that the scan in place.c reads live
- * in arrays of their own; everything else about a node is in struct view_slot. */
+/* Nodes, and what tasks and reservations hold of them. */
 #include "controller/core/placement/view.h"
 
 #include "common/base/hash.h"
@@ -58,18 +57,16 @@ void view_close(struct view *v)
     }
     mem_free(v->mem, v->reservations, v->cap_reservations * sizeof *v->reservations);
     mem_free(v->mem, v->slots, v->cap_slots * sizeof *v->slots);
-    mem_free(v->mem, v->scan_cpu, v->cap_slots * sizeof *v->scan_cpu);
-    mem_free(v->mem, v->scan_memory, v->cap_slots * sizeof *v->scan_memory);
     mem_free(v->mem, v->free_slots, v->cap_slots * sizeof *v->free_slots);
     map_close(&v->by_id);
+    view_index_close(v);
     view_classes_close(v);
     view_groups_close(v);
     view_caches_close(v);
     mem_free(v->mem, v, sizeof *v);
 }
 
-/* --- nodes
- * ---------------------------------------------------------------------------------------- */
+/* --- nodes ------------------------------------------------------------------------------------ */
 
 static uint64_t id_hash(struct id id)
 {
@@ -92,15 +89,6 @@ static uint64_t slot_hash(const void *ctx, uint32_t value)
 uint32_t view_find(const struct view *v, struct id id)
 {
     return map_get(&v->by_id, id_hash(id), slot_eq, v, &id);
-}
-
-/* Let the scan see what changed on a node. */
-static void slot_refresh(struct view *v, uint32_t slot)
-{
-    const struct view_slot *s = &v->slots[slot];
-    bool available = view_available(s);
-    v->scan_cpu[slot] = available ? s->free.cpu : -1;
-    v->scan_memory[slot] = available ? s->free.memory_mib : -1;
 }
 
 static bool range_ok(uint32_t first, uint32_t count, uint8_t proto)
@@ -193,7 +181,7 @@ static void describe(struct view *v, uint32_t slot, const struct view_node *node
     }
     set_reserved(v, s, node);
     count_capacity(v, s, true);
-    slot_refresh(v, slot);
+    view_index_note(v, slot);
 }
 
 /* Room for one more node in every array indexed by slot. */
@@ -203,18 +191,10 @@ static void slots_grow(struct view *v)
     if (v->n_slots < old) {
         return;
     }
-    uint32_t cap = old == 0 ? SCAN_STEP : old * 2;
+    uint32_t cap = old == 0 ? CAP_MIN : old * 2;
     v->slots = mem_resize(v->mem, v->slots, old * sizeof *v->slots, cap * sizeof *v->slots);
-    v->scan_cpu =
-        mem_resize(v->mem, v->scan_cpu, old * sizeof *v->scan_cpu, cap * sizeof *v->scan_cpu);
-    v->scan_memory = mem_resize(v->mem, v->scan_memory, old * sizeof *v->scan_memory,
-                                cap * sizeof *v->scan_memory);
     v->free_slots =
         mem_resize(v->mem, v->free_slots, old * sizeof *v->free_slots, cap * sizeof *v->free_slots);
-    for (uint32_t i = old; i < cap; i++) {
-        v->scan_cpu[i] = -1;
-        v->scan_memory[i] = -1;
-    }
     v->cap_slots = cap;
 }
 
@@ -257,6 +237,9 @@ int view_node_set(struct view *v, uint32_t slot, const struct view_node *node, s
         return rv;
     }
     uint32_t old = v->slots[slot].class;
+    for (uint32_t i = 0; i < v->slots[slot].n_groups && class != old; i++) {
+        view_group_forget(v, v->slots[slot].groups[i]);
+    }
     describe(v, slot, node, class);
     view_class_put(v, old);
     return 0;
@@ -266,14 +249,14 @@ void view_node_set_status(struct view *v, uint32_t slot, enum view_status status
 {
     assert(view_has(v, slot));
     v->slots[slot].status = (uint8_t)status;
-    slot_refresh(v, slot);
+    view_index_note(v, slot);
 }
 
 void view_node_set_connected(struct view *v, uint32_t slot, bool agent_connected)
 {
     assert(view_has(v, slot));
     v->slots[slot].agent_connected = agent_connected;
-    slot_refresh(v, slot);
+    view_index_note(v, slot);
 }
 
 void view_node_remove(struct view *v, uint32_t slot)
@@ -289,17 +272,16 @@ void view_node_remove(struct view *v, uint32_t slot)
             v->reservations[i].slot = VIEW_NONE;
         }
     }
+    view_index_forget(v, slot);
     map_remove(&v->by_id, id_hash(s->id), slot, slot_hash, v);
     count_capacity(v, s, false);
     view_class_put(v, s->class);
     slot_clear(v, s);
-    slot_refresh(v, slot);
     v->free_slots[v->n_free_slots++] = slot;
     v->n_nodes--;
 }
 
-/* --- looking
- * -------------------------------------------------------------------------------------- */
+/* --- looking ---------------------------------------------------------------------------------- */
 
 uint32_t view_slots(const struct view *v)
 {
@@ -401,8 +383,7 @@ bool view_match(const struct view *v, uint32_t slot, const struct query *q)
     return query_match(q, &node);
 }
 
-/* --- booking
- * -------------------------------------------------------------------------------------- */
+/* --- booking ---------------------------------------------------------------------------------- */
 
 uint16_t view_port_conflict(const struct view_slot *s, unsigned proto, uint16_t first,
                             uint32_t count)
@@ -465,7 +446,7 @@ void view_book(struct view *v, uint32_t slot, const struct view_take *take, uint
     if (group != NO_GROUP) {
         view_group_change(v, group, slot, 1);
     }
-    slot_refresh(v, slot);
+    view_index_note(v, slot);
 }
 
 void view_unbook(struct view *v, uint32_t slot, const struct view_take *take, uint32_t group)
@@ -484,7 +465,7 @@ void view_unbook(struct view *v, uint32_t slot, const struct view_take *take, ui
     if (group != NO_GROUP) {
         view_group_change(v, group, slot, -1);
     }
-    slot_refresh(v, slot);
+    view_index_note(v, slot);
 }
 
 void view_take(struct view *v, uint32_t slot, const struct view_take *take)
@@ -501,8 +482,7 @@ void view_give(struct view *v, uint32_t slot, const struct view_take *take)
     view_unbook(v, slot, take, group);
 }
 
-/* --- reservations
- * --------------------------------------------------------------------------------- */
+/* --- reservations ----------------------------------------------------------------------------- */
 
 uint64_t view_mark(const struct view *v)
 {

@@ -22,12 +22,7 @@ static bool ports_ok(const struct portset *set)
 static bool slot_ok(const struct view *v, uint32_t slot, struct err *err)
 {
     const struct view_slot *s = &v->slots[slot];
-    bool available = view_available(s);
     uint32_t in_groups = 0;
-    if (v->scan_cpu[slot] != (available ? s->free.cpu : -1) ||
-        v->scan_memory[slot] != (available ? s->free.memory_mib : -1)) {
-        return wrong(err, slot, "the scan sees other amounts");
-    }
     if (!s->used) {
         return true;
     }
@@ -53,6 +48,34 @@ static bool slot_ok(const struct view *v, uint32_t slot, struct err *err)
     return in_groups <= s->free.n_tasks || wrong(err, slot, "more tasks in groups than tasks");
 }
 
+/* Do the counts by value add up to the tasks on nodes that have the attribute? */
+static bool spreads_ok(const struct view *v, const struct view_group *g)
+{
+    for (int i = 0; i < GROUP_SPREADS; i++) {
+        const struct group_spread *spread = &g->spreads[i];
+        if (spread->serial == 0 || v->domains[spread->domain].serial != spread->serial) {
+            continue;
+        }
+        const struct view_domain *d = &v->domains[spread->domain];
+        uint32_t n_counted = 0, n_on_nodes = 0;
+        for (uint32_t k = 0; k < spread->n; k++) {
+            n_counted += spread->counts[k];
+        }
+        for (uint32_t k = 0; k < g->cap; k++) {
+            struct str value;
+            if (g->counts[k].slot != VIEW_NONE &&
+                view_class_attribute(&v->classes[v->slots[g->counts[k].slot].class],
+                                     str_make(d->name, d->n_name), &value)) {
+                n_on_nodes += g->counts[k].n;
+            }
+        }
+        if (n_counted != n_on_nodes) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool groups_ok(const struct view *v, struct err *err)
 {
     uint32_t n_listed = 0, n_counted = 0;
@@ -67,6 +90,9 @@ static bool groups_ok(const struct view *v, struct err *err)
                 n_tasks += group->counts[i].n;
                 n_counts++;
             }
+        }
+        if (!spreads_ok(v, group)) {
+            return wrong(err, g, "counts by value differ from counts by node");
         }
         if (n_tasks != group->n_tasks || n_counts != group->n_counts) {
             return wrong(err, g, "group with another total than its counts");
@@ -103,6 +129,9 @@ bool view_audit(const struct view *v, struct err *err)
     if (n_gpu_nodes != v->n_gpu_nodes || total_cpu != v->total_cpu ||
         total_memory_mib != v->total_memory_mib) {
         return wrong(err, VIEW_NONE, "the total capacity differs");
+    }
+    if (!view_index_audit(v)) {
+        return wrong(err, VIEW_NONE, "the index of free amounts differs");
     }
     return groups_ok(v, err);
 }

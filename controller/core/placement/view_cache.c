@@ -7,10 +7,10 @@
 #include <assert.h>
 #include <string.h>
 
-#define HASH_SEED 0x6361636865u
+#define HASH_SEED    0x6361636865u
+#define SPARE_VALUES 64u /* Values that no node has any more, before a table is made anew. */
 
-/* --- constraints
- * ---------------------------------------------------------------------------------- */
+/* --- constraints ------------------------------------------------------------------------------ */
 
 static bool text_eq(const void *ctx, uint32_t value, const void *key)
 {
@@ -96,8 +96,7 @@ bool view_query_selects(struct view *v, uint32_t query, uint32_t slot)
     return q->verdicts[class] == VERDICT_YES;
 }
 
-/* --- spreading
- * ------------------------------------------------------------------------------------ */
+/* --- spreading -------------------------------------------------------------------------------- */
 
 static bool value_eq(const void *ctx, uint32_t value, const void *key)
 {
@@ -147,26 +146,8 @@ static void domain_init(struct view *v, struct view_domain *d, struct str attrib
     memset(d, 0, sizeof *d);
     d->name = mem_dup(v->mem, attribute.p, attribute.n);
     d->n_name = (uint32_t)attribute.n;
+    d->serial = ++v->clock;
     map_init(&d->by_value, v->mem);
-}
-
-uint32_t view_domain_get(struct view *v, struct str attribute)
-{
-    uint32_t i = 0;
-    while (i < v->n_domains &&
-           !str_eq(str_make(v->domains[i].name, v->domains[i].n_name), attribute)) {
-        i++;
-    }
-    if (i == v->n_domains) {
-        i = domain_slot(v);
-        domain_init(v, &v->domains[i], attribute);
-    } else if (v->domains[i].n_values > 2 * v->cap_classes + SCAN_STEP) {
-        /* Most of these values are no node's any more. */
-        domain_release(v, &v->domains[i]);
-        domain_init(v, &v->domains[i], attribute);
-    }
-    v->domains[i].used_at = ++v->clock;
-    return i;
 }
 
 static uint32_t value_number(struct view *v, struct view_domain *d, struct str value)
@@ -203,8 +184,41 @@ uint32_t view_domain_of(struct view *v, uint32_t domain, uint32_t class)
     return d->of_class[class];
 }
 
-/* --- both
- * ----------------------------------------------------------------------------------------- */
+/* Look up every class. */
+static void domain_complete(struct view *v, uint32_t domain)
+{
+    if (v->domains[domain].epoch == v->class_epoch) {
+        return;
+    }
+    for (uint32_t class = 0; class < v->n_classes; class ++) {
+        if (v->classes[class].n_nodes > 0) {
+            (void)view_domain_of(v, domain, class);
+        }
+    }
+    v->domains[domain].epoch = v->class_epoch;
+}
+
+uint32_t view_domain_get(struct view *v, struct str attribute)
+{
+    uint32_t i = 0;
+    while (i < v->n_domains &&
+           !str_eq(str_make(v->domains[i].name, v->domains[i].n_name), attribute)) {
+        i++;
+    }
+    if (i == v->n_domains) {
+        i = domain_slot(v);
+        domain_init(v, &v->domains[i], attribute);
+    } else if (v->domains[i].n_values > 2 * v->n_classes + SPARE_VALUES) {
+        /* Most of these values are no node's any more. */
+        domain_release(v, &v->domains[i]);
+        domain_init(v, &v->domains[i], attribute);
+    }
+    v->domains[i].used_at = ++v->clock;
+    domain_complete(v, i);
+    return i;
+}
+
+/* --- both ------------------------------------------------------------------------------------- */
 
 void view_caches_forget(struct view *v, uint32_t class)
 {

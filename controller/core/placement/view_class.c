@@ -125,7 +125,7 @@ static int make_class(const struct view *v, const struct view_node *node, struct
     for (uint32_t i = 0; i < node->n_attributes; i++) {
         n += HEAD + node->attributes[i].name.n + node->attributes[i].value.n;
     }
-    ret->n_nodes = 0;
+    memset(ret, 0, sizeof *ret);
     ret->n_bytes = (uint32_t)n;
     ret->bytes = mem_alloc(v->mem, n);
     n = put_pair(ret->bytes, version_name, node->agent_version);
@@ -173,7 +173,9 @@ int view_class_get(struct view *v, const struct view_node *node, uint32_t *ret, 
                 view_grow(v->mem, v->free_classes, v->n_classes, &cap, sizeof *v->free_classes);
             class = v->n_classes++;
         }
+        made.zone = view_zone_get(v, &made);
         v->classes[class] = made;
+        v->class_epoch++;
         map_put(&v->by_bytes, made.hash, class, class_hash, v);
         view_caches_forget(v, class);
     }
@@ -189,6 +191,7 @@ void view_class_put(struct view *v, uint32_t class)
     c->n_nodes--;
     if (c->n_nodes == 0) {
         map_remove(&v->by_bytes, c->hash, class, class_hash, v);
+        view_zone_put(v, c->zone);
         mem_free(v->mem, c->bytes, c->n_bytes);
         memset(c, 0, sizeof *c);
         v->free_classes[v->n_free_classes++] = class;

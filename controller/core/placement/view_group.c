@@ -56,8 +56,17 @@ uint32_t view_group_hold(struct view *v, struct str name)
     return group;
 }
 
+static void spread_drop(struct view *v, struct group_spread *spread)
+{
+    mem_free(v->mem, spread->counts, spread->n * sizeof *spread->counts);
+    memset(spread, 0, sizeof *spread);
+}
+
 static void group_close(struct view *v, struct view_group *g)
 {
+    for (int i = 0; i < GROUP_SPREADS; i++) {
+        spread_drop(v, &g->spreads[i]);
+    }
     mem_free(v->mem, g->name, g->n_name + (size_t)1);
     mem_free(v->mem, g->counts, g->cap * sizeof *g->counts);
     memset(g, 0, sizeof *g);
@@ -84,8 +93,7 @@ void view_group_release(struct view *v, uint32_t group)
     }
 }
 
-/* --- the counts
- * ----------------------------------------------------------------------------------- */
+/* --- the counts ------------------------------------------------------------------------------- */
 
 static uint32_t home_of(const struct view_group *g, uint32_t slot)
 {
@@ -158,6 +166,68 @@ static void slot_remove_group(struct view_slot *s, uint32_t group)
     assert(false);
 }
 
+/* --- the counts by value ---------------------------------------------------------------------- */
+
+static void spread_add(struct view *v, struct group_spread *spread, uint32_t slot, uint32_t n)
+{
+    uint32_t value = view_domain_of(v, spread->domain, v->slots[slot].class);
+    if (value == NO_DOMAIN) {
+        return;
+    }
+    if (value >= spread->n) {
+        uint32_t n_values = v->domains[spread->domain].n_values;
+        spread->counts = mem_resize(v->mem, spread->counts, spread->n * sizeof *spread->counts,
+                                    n_values * sizeof *spread->counts);
+        spread->n = n_values;
+    }
+    spread->counts[value] += n;
+}
+
+/* Does it belong to a table of values that is still the same? */
+static bool spread_valid(const struct view *v, const struct group_spread *spread)
+{
+    return spread->serial != 0 && v->domains[spread->domain].serial == spread->serial;
+}
+
+/* The place for the counts by an attribute: where they are, or the least recently used. */
+static struct group_spread *spread_place(struct view *v, struct view_group *g, uint32_t domain)
+{
+    struct group_spread *oldest = &g->spreads[0];
+    for (int i = 0; i < GROUP_SPREADS; i++) {
+        struct group_spread *spread = &g->spreads[i];
+        if (spread_valid(v, spread) && spread->domain == domain) {
+            return spread;
+        }
+        oldest = spread->used_at < oldest->used_at ? spread : oldest;
+    }
+    spread_drop(v, oldest);
+    return oldest;
+}
+
+const struct group_spread *view_group_spread(struct view *v, uint32_t group, uint32_t domain)
+{
+    struct view_group *g = &v->groups[group];
+    struct group_spread *spread = spread_place(v, g, domain);
+    if (spread->serial == 0) {
+        spread->serial = v->domains[domain].serial;
+        spread->domain = domain;
+        for (uint32_t i = 0; i < g->cap; i++) {
+            if (g->counts[i].slot != VIEW_NONE) {
+                spread_add(v, spread, g->counts[i].slot, g->counts[i].n);
+            }
+        }
+    }
+    spread->used_at = ++v->clock;
+    return spread;
+}
+
+void view_group_forget(struct view *v, uint32_t group)
+{
+    for (int i = 0; i < GROUP_SPREADS; i++) {
+        spread_drop(v, &v->groups[group].spreads[i]);
+    }
+}
+
 void view_group_change(struct view *v, uint32_t group, uint32_t slot, int32_t delta)
 {
     struct view_group *g = &v->groups[group];
@@ -173,6 +243,11 @@ void view_group_change(struct view *v, uint32_t group, uint32_t slot, int32_t de
     assert((int64_t)g->counts[at].n + delta >= 0);
     g->counts[at].n += (uint32_t)delta;
     g->n_tasks += (uint32_t)delta;
+    for (int i = 0; i < GROUP_SPREADS; i++) {
+        if (spread_valid(v, &g->spreads[i])) {
+            spread_add(v, &g->spreads[i], slot, (uint32_t)delta);
+        }
+    }
     if (g->counts[at].n == 0) {
         counts_remove(g, at);
         slot_remove_group(&v->slots[slot], group);

@@ -6,6 +6,7 @@
 
 #include "common/base/map.h"
 #include "controller/core/placement/portset.h"
+#include "controller/core/placement/shelf.h"
 #include "controller/core/placement/view.h"
 
 #define VIEW_QUERIES_MAX 512 /* Compiled constraints kept; the least recently used goes. */
@@ -21,6 +22,16 @@ struct view_class {
     uint32_t n_bytes;
     uint8_t *bytes; /* Attributes sorted by name: two lengths (u16), name, value. */
     uint64_t hash;
+    uint8_t zone; /* See struct view_zone. */
+};
+
+/* Numbers for the first zones of the cluster; nodes of all further ones share ZONE_OTHER. */
+enum { ZONE_NONE, ZONE_FIRST, ZONE_OTHER = 15, ZONE_N };
+
+struct view_zone {
+    uint32_t n_classes; /* 0: the number is free. */
+    uint32_t n_name;
+    char *name;
 };
 
 /* How many tasks of a group are on a node; open addressing by slot. */
@@ -28,6 +39,17 @@ struct group_count {
     uint32_t slot; /* VIEW_NONE: empty. */
     uint32_t n;
 };
+
+/* The same counts added up by the values of an attribute, kept current while they are in use. */
+struct group_spread {
+    uint64_t serial; /* Of the table of values; 0: this place is free. */
+    uint64_t used_at;
+    uint32_t domain;
+    uint32_t n; /* Of counts; values beyond have no task. */
+    uint32_t *counts;
+};
+
+#define GROUP_SPREADS 5 /* As many as a request has strategies. */
 
 struct view_group {
     uint32_t n_tasks; /* On all nodes. */
@@ -38,6 +60,7 @@ struct view_group {
     uint32_t n_counts; /* Nodes with a task of the group. */
     uint32_t cap;      /* Power of two, or 0. */
     struct group_count *counts;
+    struct group_spread spreads[GROUP_SPREADS];
 };
 
 struct view_slot {
@@ -99,13 +122,42 @@ struct domain_value {
 struct view_domain {
     char *name;
     uint32_t n_name;
+    uint64_t serial; /* Never used before. */
     uint64_t used_at;
+    uint64_t epoch; /* view->class_epoch when all classes were looked up. */
     uint32_t n_values;
     uint32_t n_classes; /* Of of_class. */
     uint32_t *of_class; /* DOMAIN_UNKNOWN until it is looked up. */
     uint32_t cap_values;
     struct domain_value *values;
     struct map by_value;
+};
+
+/* By which amount nodes are ordered first. */
+enum view_order_by { ORDER_CPU, ORDER_MEMORY, ORDER_N };
+
+/* Shelves by GPUs: nodes that have none; nodes with 0, 1, ... 15 free; with more. */
+enum { GPU_NODE_WITHOUT, GPU_NODE_0, GPU_MANY = GPU_NODE_0 + 16, GPU_N };
+
+struct zone_shelves {
+    struct shelf shelves[GPU_N];
+};
+
+/* Where a node is in an order. */
+struct view_position {
+    uint64_t key;
+    uint8_t zone;
+    uint8_t gpu;
+    bool on;    /* On the shelf these name. */
+    bool noted; /* It changed since. */
+};
+
+struct view_order {
+    struct zone_shelves *zones[ZONE_N]; /* NULL until needed. */
+    uint32_t cap;
+    struct view_position *positions; /* By slot. */
+    uint32_t n_noted;
+    uint32_t *noted;
 };
 
 struct view {
@@ -117,13 +169,13 @@ struct view {
     uint64_t total_cpu; /* Capacity of all nodes. */
     uint64_t total_memory_mib;
     struct view_slot *slots;
-    /* What the scan reads: free amounts, or -1 where no task may go at all. Padded to SCAN_STEP. */
-    int32_t *scan_cpu;
-    int32_t *scan_memory;
     uint32_t *free_slots;
     uint32_t n_free_slots;
     struct map by_id;
+    struct view_order orders[ORDER_N];
 
+    struct view_zone zones[ZONE_N];
+    uint64_t class_epoch; /* Counts new classes. */
     struct view_class *classes;
     uint32_t n_classes; /* Numbers given out, free ones included. */
     uint32_t cap_classes;
@@ -153,10 +205,7 @@ struct view {
     uint32_t cap_domains;
 };
 
-#define SCAN_STEP 64u
-
-/* --- view.c
- * ---------------------------------------------------------------------------------------- */
+/* --- view.c ----------------------------------------------------------------------------------- */
 
 /* Grow an array of n elements of `size` to hold at least one more; new ones are zeroed. */
 void *view_grow(const struct mem *mem, void *array, uint32_t n, uint32_t *cap, size_t size);
@@ -181,8 +230,7 @@ struct view_subject {
 };
 void view_query_node(struct view_subject *subject, struct query_node *ret);
 
-/* --- view_class.c
- * ---------------------------------------------------------------------------------- */
+/* --- view_class.c ----------------------------------------------------------------------------- */
 
 /* The class of a node's attributes and agent version, counted; ERR_INVALID leaves all as it was. */
 int view_class_get(struct view *v, const struct view_node *node, uint32_t *ret, struct err *err);
@@ -193,8 +241,7 @@ bool view_class_attribute(const struct view_class *c, struct str name, struct st
 struct str view_class_version(const struct view_class *c);
 void view_classes_close(struct view *v);
 
-/* --- view_group.c
- * ---------------------------------------------------------------------------------- */
+/* --- view_group.c ----------------------------------------------------------------------------- */
 
 uint32_t view_group_find(const struct view *v, struct str name); /* Or NO_GROUP. */
 
@@ -206,10 +253,31 @@ uint32_t view_group_count(const struct view *v, uint32_t group, uint32_t slot);
 
 /* Add delta (+1, -1, or minus all) to the count of a group on a node. */
 void view_group_change(struct view *v, uint32_t group, uint32_t slot, int32_t delta);
+
+/* The tasks of a group by value of an attribute; stays current, and valid until GROUP_SPREADS
+ * others have been asked for. */
+const struct group_spread *view_group_spread(struct view *v, uint32_t group, uint32_t domain);
+
+/* A node with tasks of the group changes its attributes. */
+void view_group_forget(struct view *v, uint32_t group);
 void view_groups_close(struct view *v);
 
-/* --- view_cache.c
- * ---------------------------------------------------------------------------------- */
+/* --- view_index.c ----------------------------------------------------------------------------- */
+
+/* The number for the zone of a class, counted. */
+uint8_t view_zone_get(struct view *v, const struct view_class *c);
+void view_zone_put(struct view *v, uint8_t zone);
+
+/* A node changed; a node is about to go. */
+void view_index_note(struct view *v, uint32_t slot);
+void view_index_forget(struct view *v, uint32_t slot);
+
+/* The order, brought up to date; valid until the view changes. */
+const struct view_order *view_index_get(struct view *v, enum view_order_by by);
+bool view_index_audit(const struct view *v);
+void view_index_close(struct view *v);
+
+/* --- view_cache.c ----------------------------------------------------------------------------- */
 
 /* The number of the compiled constraint; valid until VIEW_QUERIES_MAX others have been asked for.
  */
@@ -221,8 +289,8 @@ bool view_query_selects(struct view *v, uint32_t query, uint32_t slot);
 /* Does it depend on attributes alone? */
 bool view_query_is_static(const struct view *v, uint32_t query);
 
-/* The number of an attribute's table of values; valid until VIEW_DOMAINS_MAX others have been asked
- * for. */
+/* The number of an attribute's table of values, which knows all classes; valid until
+ * VIEW_DOMAINS_MAX others have been asked for. */
 uint32_t view_domain_get(struct view *v, struct str attribute);
 
 /* The number of the value that nodes of a class have, or NO_DOMAIN. */

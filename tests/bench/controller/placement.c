@@ -90,8 +90,7 @@ static uint32_t below(struct cluster *c, uint32_t n)
     return (uint32_t)prng_below(&c->prng, n);
 }
 
-/* --- the cluster
- * ---------------------------------------------------------------------------------- */
+/* --- the cluster ------------------------------------------------------------------------------ */
 
 static void add_nodes(struct cluster *c)
 {
@@ -233,8 +232,7 @@ static void cluster_close(struct cluster *c)
     mem_free(&mem, c->tasks, c->cap_tasks * sizeof *c->tasks);
 }
 
-/* --- measuring
- * ------------------------------------------------------------------------------------ */
+/* --- measuring -------------------------------------------------------------------------------- */
 
 /* Place n replicas of a random service, then remove as many tasks as were placed. */
 static uint32_t pair(struct cluster *c, uint32_t n_replicas)
@@ -298,8 +296,7 @@ static struct row measure(enum kind kind, uint32_t n_nodes, double seconds)
     return row;
 }
 
-/* --- output
- * --------------------------------------------------------------------------------------- */
+/* --- output ----------------------------------------------------------------------------------- */
 
 static void write_json(const char *path, const struct row *rows, uint32_t n)
 {

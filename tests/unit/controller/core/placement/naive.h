@@ -75,8 +75,7 @@ struct want { /* A request, with the memory behind it. */
     uint32_t exclude[4];
 };
 
-/* --- adding up
- * ------------------------------------------------------------------------------------ */
+/* --- adding up -------------------------------------------------------------------------------- */
 
 static struct view_free naive_free(const struct world *w, uint32_t node)
 {
@@ -125,8 +124,7 @@ static bool naive_ports(const struct world *w, uint32_t node, bool used[VIEW_PRO
     return ok;
 }
 
-/* --- feasible?
- * ------------------------------------------------------------------------------------ */
+/* --- feasible? -------------------------------------------------------------------------------- */
 
 static bool naive_wish(const struct world *w, const struct want *q, int i, uint32_t node)
 {
@@ -242,8 +240,7 @@ static enum place_reason naive_reason(const struct world *w, const struct want *
     return naive_ports_fit(w, q, node) ? PLACE_OK : PLACE_PORT;
 }
 
-/* --- better?
- * -------------------------------------------------------------------------------------- */
+/* --- better? ---------------------------------------------------------------------------------- */
 
 #define N_SCORES 10
 
@@ -321,8 +318,7 @@ static bool naive_is_best(const struct world *w, const struct want *q, uint32_t 
     return true;
 }
 
-/* --- drawing
- * -------------------------------------------------------------------------------------- */
+/* --- drawing ---------------------------------------------------------------------------------- */
 
 static int below(struct prng *p, int n)
 {

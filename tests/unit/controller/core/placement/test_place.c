@@ -385,8 +385,7 @@ START_TEST(every_answer_is_the_naive_one)
     }
 END_TEST
 
-/* --- single properties
- * ---------------------------------------------------------------------------- */
+/* --- single properties ------------------------------------------------------------------------ */
 
 /* n equal nodes in zones z0, z1, ... in turn. */
 static struct view *equal_nodes(uint32_t n, uint32_t cpu, uint32_t memory_mib)

@@ -52,8 +52,7 @@ static uint32_t choose(struct fixture *f, const struct place_request *r)
     return p.n_placed == 0 ? VIEW_NONE : p.replicas[0].slot;
 }
 
-/* --- the view
- * ------------------------------------------------------------------------------------- */
+/* --- the view --------------------------------------------------------------------------------- */
 
 START_TEST(a_description_that_breaks_a_rule_is_refused_by_name)
     {
@@ -259,8 +258,7 @@ START_TEST(caches_may_forget_anything)
     }
 END_TEST
 
-/* --- by example
- * ----------------------------------------------------------------------------------- */
+/* --- by example ------------------------------------------------------------------------------- */
 
 START_TEST(without_a_strategy_the_tightest_node_wins)
     {
@@ -397,8 +395,7 @@ START_TEST(a_wrong_request_is_an_error_not_a_refusal)
     }
 END_TEST
 
-/* --- scale-in
- * ------------------------------------------------------------------------------------- */
+/* --- scale-in --------------------------------------------------------------------------------- */
 
 /* Three zones of one node each, with 3, 1 and 2 tasks; created in the order given. */
 static const uint32_t where[] = {0, 1, 0, 2, 0, 2};
