@@ -429,9 +429,18 @@ int peers_open(const struct peers_config *config, const struct peers_events *eve
     return 0;
 }
 
+static void on_orphan_close(struct stream *s, void *data, int status)
+{
+    (void)s;
+    (void)data;
+    (void)status;
+}
+
+/* For streams that outlive us until libuv has closed them. */
+static const struct stream_events nothing = {.on_close = on_orphan_close};
+
 void peers_close(struct peers *p)
 {
-    static const struct stream_events nothing;
     if (p == NULL) {
         return;
     }
