@@ -32,7 +32,7 @@ CPPFLAGS += -I. -I$(BUILD)/gen -D_GNU_SOURCE -DECS_VERSION='"$(VERSION)"' $(if $
 CFLAGS   += -std=c11 $(OPT) -g $(HARDEN) $(SANFLAGS) $(FUZZFLAGS)
 LDFLAGS  += -pie -Wl,-z,relro,-z,now -Wl,--gc-sections $(SANFLAGS)
 
-COMMON_LIBS := -lnghttp2 -lhttp_parser -ljansson -lssl -lcrypto -luv -lpthread
+COMMON_LIBS := -lnghttp2 -lhttp_parser -ljansson -lssl -lcrypto -luv -lpthread -lm
 CTRL_LIBS   := -lraft -lprotobuf-c -lsqlite3 $(COMMON_LIBS)
 AGENT_LIBS  := -lprotobuf-nanopb -lsqlite3 -lseccomp -lnftables -lmnl -larchive $(COMMON_LIBS)
 ADMIN_LIBS  := -lprotobuf-c $(COMMON_LIBS)
