@@ -17,9 +17,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#define STOP_MS       3000
-#define RAFT_REQUIRED 2200 /* 0.22: older ones lose acknowledged data, see docs/dependencies.md. \
-                            */
+#define STOP_MS 3000
+#define RAFT_REQUIRED                                                          \
+    2200 /* 0.22: older ones lose acknowledged data, see docs/dependencies.md. \
+          */
 
 extern char **environ;
 
@@ -307,10 +308,6 @@ int main(int argc, char **argv)
         (void)fputs(conf_text(conf), stdout);
         conf_close(conf);
         return 0;
-    }
-    if (raft_version_number() < RAFT_REQUIRED) {
-        (void)fprintf(stderr, "ecs-controller: libraft 0.22 or later is needed\n");
-        return 1;
     }
     (void)log_level_parse(str_of(c.settings.log_level), &log.level);
     log.json = c.settings.log_json;
