@@ -14,7 +14,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define GRPC_MESSAGE_MAX (4u * 1024u * 1024u)
+#define GRPC_MESSAGE_MAX  (4u * 1024u * 1024u)
+#define GRPC_BUFFERED_MAX (64u * 1024u * 1024u) /* Unfinished messages of one server. */
 
 /* Codes and names of the gRPC specification. */
 #define GRPC_CODE_TABLE(X)                                \
@@ -136,12 +137,11 @@ void grpc_call_reply(struct grpc_call *c, struct str message);
 __attribute__((format(printf, 3, 4))) void grpc_call_fail(struct grpc_call *c, enum grpc_code code,
                                                           const char *fmt, ...);
 
-/* Stop and restart on_message: back-pressure for the client. At most one message already on its
- * way may still arrive. */
+/* Stop and restart on_message: back-pressure for the client. Messages of the piece being taken in
+ * right now (at most one window, HTTP_WINDOW) may still arrive. */
 void grpc_call_pause(struct grpc_call *c);
 void grpc_call_resume(struct grpc_call *c);
 
-/* Messages of GRPC_UNARY and GRPC_SERVER_STREAM calls arrive whole; the same for others. */
 bool grpc_call_finished(const struct grpc_call *c);
 
 #endif

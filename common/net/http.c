@@ -310,6 +310,14 @@ void http_call_set_body_max(struct http_call *c, size_t max)
     c->body_max = max;
 }
 
+void http_call_limit_body(struct http_call *c, uint64_t ms)
+{
+    if (!c->ended) {
+        c->gather_by_ms = ms == 0 ? 0 : clock_mono_ms() + ms;
+        loop_soon_post(c->conn->soon);
+    }
+}
+
 static void on_deadline(void *data)
 {
     struct http_call *c = data;
@@ -493,6 +501,11 @@ bool http_call_writable(const struct http_call *c)
         ((struct http_call *)c)->want_drain = true;
     }
     return yes;
+}
+
+size_t http_call_room(const struct http_call *c)
+{
+    return c->conn->proto->room(c);
 }
 
 void http_call_finish(struct http_call *c, const struct http_field *trailers, size_t n_trailers)

@@ -114,6 +114,10 @@ void *http_call_data(const struct http_call *c);
 /* Change the limit for this call's gathered body; inside http_call_cb only. */
 void http_call_set_body_max(struct http_call *c, size_t max);
 
+/* The request must be complete within ms, or it is answered 408. Gathered bodies have the limit
+ * body_ms from the beginning; streamed ones none unless set here. 0: none. */
+void http_call_limit_body(struct http_call *c, uint64_t ms);
+
 /* Milliseconds from now; see on_deadline. 0: none (the default). */
 void http_call_set_deadline(struct http_call *c, uint64_t ms);
 
@@ -162,6 +166,9 @@ void http_call_begin(struct http_call *c, unsigned status, const struct http_fie
  * too slow and the queue is at its maximum (4 MiB + 64 KiB). */
 int http_call_write(struct http_call *c, const void *bytes, size_t n);
 bool http_call_writable(const struct http_call *c);
+
+/* How much http_call_write() would take now. */
+size_t http_call_room(const struct http_call *c);
 
 /* The end; trailers (HTTP/2, or chunked HTTP/1.1) may be NULL when n is 0. */
 void http_call_finish(struct http_call *c, const struct http_field *trailers, size_t n_trailers);

@@ -572,6 +572,12 @@ static bool h1_writable(const struct http_call *c)
     return stream_writable(c->conn->stream);
 }
 
+static size_t h1_room(const struct http_call *c)
+{
+    size_t used = stream_queued(c->conn->stream);
+    return used < HTTP_STREAM_MAX ? HTTP_STREAM_MAX - used : 0;
+}
+
 static void h1_finish(struct http_call *c, const struct http_field *trailers, size_t n_trailers)
 {
     struct h1 *h = c->conn->state;
@@ -671,6 +677,7 @@ const struct http_proto http1_proto = {
     .respond = h1_respond,
     .write = h1_write,
     .writable = h1_writable,
+    .room = h1_room,
     .finish = h1_finish,
     .abort = h1_abort,
     .consumed = h1_consumed,

@@ -353,6 +353,12 @@ static bool h2_writable(const struct http_call *c)
     return h2_out_left(&c->out) < HTTP_WRITE_HIGH;
 }
 
+static size_t h2_room(const struct http_call *c)
+{
+    size_t used = h2_out_left(&c->out);
+    return used < HTTP_STREAM_MAX ? HTTP_STREAM_MAX - used : 0;
+}
+
 static void h2_finish(struct http_call *c, const struct http_field *trailers, size_t n_trailers)
 {
     struct h2 *h = c->conn->state;
@@ -389,6 +395,7 @@ const struct http_proto http2_proto = {
     .respond = h2_respond,
     .write = h2_write,
     .writable = h2_writable,
+    .room = h2_room,
     .finish = h2_finish,
     .abort = h2_abort,
     .consumed = h2_consumed,

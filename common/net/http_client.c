@@ -619,6 +619,12 @@ bool http_exchange_writable(const struct http_exchange *x)
     return yes;
 }
 
+size_t http_exchange_room(const struct http_exchange *x)
+{
+    size_t used = h2_out_left(&x->out);
+    return used < HTTP_STREAM_MAX ? HTTP_STREAM_MAX - used : 0;
+}
+
 void http_exchange_finish(struct http_exchange *x)
 {
     if (!x->out.finished && !x->closed) {
@@ -659,6 +665,19 @@ void http_exchange_cancel(struct http_exchange *x)
     x->closed = true;
     c->n_doomed++;
     loop_soon_post(c->soon);
+}
+
+static void ignore_close(struct http_exchange *x, int status)
+{
+    (void)x;
+    (void)status;
+}
+
+void http_exchange_detach(struct http_exchange *x)
+{
+    static const struct http_exchange_events nobody = {.on_close = ignore_close};
+    x->events = &nobody;
+    http_exchange_cancel(x);
 }
 
 struct str http_exchange_header(const struct http_exchange *x, const char *name)

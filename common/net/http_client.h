@@ -80,12 +80,16 @@ void *http_exchange_data(const struct http_exchange *x);
 /* As http_call_write() and friends. */
 int http_exchange_write(struct http_exchange *x, const void *bytes, size_t n);
 bool http_exchange_writable(const struct http_exchange *x);
+size_t http_exchange_room(const struct http_exchange *x);
 void http_exchange_finish(struct http_exchange *x);
 void http_exchange_pause(struct http_exchange *x);
 void http_exchange_resume(struct http_exchange *x);
 
 /* RST_STREAM(CANCEL); on_close(ERR_CANCELED) follows from the loop. */
 void http_exchange_cancel(struct http_exchange *x);
+
+/* As cancel, but no callback will run any more: for an owner that goes away now. */
+void http_exchange_detach(struct http_exchange *x);
 
 /* p is NULL when it is not there. Trailers are complete in on_close. */
 struct str http_exchange_header(const struct http_exchange *x, const char *name);

@@ -43,6 +43,7 @@ struct http_proto {
                     size_t n_fields, struct str body, bool more);
     int (*write)(struct http_call *c, const void *bytes, size_t n);
     bool (*writable)(const struct http_call *c);
+    size_t (*room)(const struct http_call *c);
     void (*finish)(struct http_call *c, const struct http_field *trailers, size_t n_trailers);
     void (*abort)(struct http_call *c);
     void (*consumed)(struct http_call *c, size_t n); /* The owner has seen n bytes of the body. */
