@@ -181,7 +181,8 @@ static void explain_stop(struct store *s, struct task *t, const struct task_repo
     struct str reason = p->reason;
     uint8_t code = p->stop_code;
     if (code == STOP_NONE || code > STOP_INFRASTRUCTURE) {
-        code = essential_stopped(s, t) ? STOP_ESSENTIAL_EXITED : STOP_FAILED_TO_START;
+        code = essential_stopped(s, t) || t->started_at != 0 ? STOP_ESSENTIAL_EXITED
+                                                             : STOP_FAILED_TO_START;
     }
     if (reason.n == 0) {
         reason = code == STOP_ESSENTIAL_EXITED ? STR("Essential container in task exited")
@@ -191,15 +192,20 @@ static void explain_stop(struct store *s, struct task *t, const struct task_repo
     store_set_text(s, &t->stop_reason, reason, LIMIT_REASON);
 }
 
-/* What the report means for the life of the task, between begin and end. */
+/* What the report means for the life of the task, between begin and end. One that is on its way out
+ * without having been asked is not wanted any more: its replacement need not wait for the end. */
 static bool report_status(struct store *s, struct task *t, const struct task_report *p)
 {
     bool ends = p->status == TASK_STOPPED;
-    bool fails = ends || (p->status <= TASK_STOPPED && essential_stopped(s, t));
+    bool fails = p->status > TASK_RUNNING || essential_stopped(s, t);
     bool changed = false;
-    if (p->status >= TASK_RUNNING && p->status < TASK_STOPPED) {
-        int64_t at = p->started_at > 0 ? p->started_at : s->meta->now;
-        changed |= set_time(s, t, &t->started_at, at);
+    if (p->status > TASK_STOPPED) {
+        return false; /* Of an agent that knows more than we do. */
+    }
+    if (p->status == TASK_RUNNING && p->started_at == 0) {
+        changed |= set_time(s, t, &t->started_at, s->meta->now);
+    } else if (p->status >= TASK_RUNNING) {
+        changed |= set_time(s, t, &t->started_at, p->started_at);
     }
     if (fails && t->desired == TASK_RUNNING) {
         explain_stop(s, t, p);
@@ -208,10 +214,9 @@ static bool report_status(struct store *s, struct task *t, const struct task_rep
         changed = true;
     }
     if (ends) {
-        changed |= set_time(s, t, &t->started_at, p->started_at);
         finish(s, t);
         changed = true;
-    } else if (p->status > t->status && p->status < TASK_STOPPED) {
+    } else if (p->status > t->status) {
         t->status = p->status;
         changed = true;
     }

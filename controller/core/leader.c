@@ -1,0 +1,277 @@
+/* The leader's frame: what is dirty, what is in flight, when to look again. A service is dirty, or
+ * waits for a time, or has a plan in flight; it is decided about on applied state alone, so never
+ * while its plan is in flight. */
+#include "controller/core/leader.h"
+
+#include "common/base/hash.h"
+#include "controller/core/leader_impl.h"
+
+#include <assert.h>
+
+/* --- dirty services ------------------------------------------------------------------------------
+ */
+
+void leader_mark(struct leader *l, uint32_t service)
+{
+    struct leader_service *v = leader_service_at(l, service);
+    if (v == NULL || v->dirty) {
+        return;
+    }
+    v->dirty = true;
+    if (!v->busy) {
+        list_push(&l->dirty, &v->queue);
+    }
+}
+
+void leader_wake_at(struct leader *l, struct leader_service *v, int64_t at_ms)
+{
+    uint64_t key = at_ms < 0 ? 0 : (uint64_t)at_ms;
+    if (!heap_has(&v->timer) || v->timer.key > key) {
+        heap_set(&l->timers, &v->timer, key);
+    }
+}
+
+static void follow_service(struct leader *l, uint32_t slot)
+{
+    const struct service *row = store_service(l->store, slot);
+    struct leader_service *v = leader_service_at(l, slot);
+    if (row == NULL || row->status == SERVICE_INACTIVE) {
+        if (v != NULL) {
+            list_remove(&v->queue);
+            list_remove(&v->in_daemons);
+            list_remove(&v->in_stuck);
+            heap_remove(&l->timers, &v->timer);
+            table_remove(&l->services, slot);
+        }
+        return;
+    }
+    if (v == NULL) {
+        v = table_add(&l->services, slot);
+        *v = (struct leader_service){.slot = slot, .cluster = row->cluster};
+        list_init(&v->queue);
+        list_init(&v->in_daemons);
+        list_init(&v->in_stuck);
+        if (row->scheduling == SCHEDULING_DAEMON) {
+            list_push(&leader_cluster_get(l, row->cluster)->daemons, &v->in_daemons);
+        }
+    }
+    leader_mark(l, slot);
+}
+
+/* --- life ----------------------------------------------------------------------------------------
+ */
+
+static void follow_all(struct leader *l, int64_t now_ms)
+{
+    for (uint32_t i = 0; i < store_slots(l->store, KIND_SERVICE); i++) {
+        follow_service(l, i);
+    }
+    for (uint32_t i = 0; i < store_slots(l->store, KIND_NODE); i++) {
+        leader_view_node(l, i, now_ms);
+    }
+}
+
+struct leader *leader_open(const struct store *store, const struct leader_settings *settings,
+                           int64_t now_ms, const struct mem *mem)
+{
+    struct leader *l = mem_alloc(mem, sizeof *l);
+    assert(settings->plan_items_max > 0);
+    l->mem = mem;
+    l->store = store;
+    l->settings = *settings;
+    if (l->settings.plan_items_max > LIMIT_PLAN_ITEMS - LEADER_NOTES_MAX) {
+        l->settings.plan_items_max = LIMIT_PLAN_ITEMS - LEADER_NOTES_MAX;
+    }
+    l->opened_at = now_ms;
+    l->gc_after = now_ms;
+    table_init(&l->clusters, sizeof(struct leader_cluster), mem);
+    table_init(&l->services, sizeof(struct leader_service), mem);
+    table_init(&l->nodes, sizeof(struct leader_node), mem);
+    list_init(&l->dirty);
+    list_init(&l->busy);
+    list_init(&l->busy_nodes);
+    list_init(&l->reserved);
+    arena_init(&l->scratch, mem);
+    heap_init(&l->timers, mem);
+    heap_init(&l->silence, mem);
+    follow_all(l, now_ms);
+    return l;
+}
+
+void leader_close(struct leader *l)
+{
+    if (l == NULL) {
+        return;
+    }
+    for (uint32_t i = 0; i < l->clusters.high; i++) {
+        struct leader_cluster *c = leader_cluster_at(l, i);
+        if (c != NULL) {
+            view_close(c->view);
+        }
+    }
+    table_close(&l->clusters);
+    table_close(&l->services);
+    table_close(&l->nodes);
+    arena_close(&l->scratch);
+    heap_close(&l->timers);
+    heap_close(&l->silence);
+    mem_free(l->mem, l->taken, l->n_taken);
+    mem_free(l->mem, l, sizeof *l);
+}
+
+/* --- following the store -------------------------------------------------------------------------
+ */
+
+static void follow_task(struct leader *l, uint32_t slot)
+{
+    const struct task *t = store_task(l->store, slot);
+    leader_view_task(l, slot);
+    if (t != NULL) {
+        leader_mark(l, t->service);
+    }
+}
+
+void leader_changed(struct leader *l, const struct changes *changes)
+{
+    int64_t now_ms = store_meta(l->store)->now;
+    for (uint32_t i = 0; i < changes->n; i++) {
+        uint32_t slot = changes->v[i].slot;
+        switch ((enum kind)changes->v[i].kind) {
+        case KIND_CLUSTER:
+            leader_view_cluster(l, slot);
+            break;
+        case KIND_SERVICE:
+            follow_service(l, slot);
+            break;
+        case KIND_NODE:
+            leader_view_node(l, slot, now_ms);
+            break;
+        case KIND_TASK:
+            follow_task(l, slot);
+            break;
+        case KIND_TASKDEF:
+        case KIND_TOKEN:
+        case KIND_FAMILY:
+        case KIND_JOIN:
+        case KIND_META:
+        case KIND_N:
+            break;
+        }
+    }
+}
+
+void leader_heartbeat(struct leader *l, struct id node, int64_t now_ms)
+{
+    struct leader_node *n = leader_node_at(l, store_find_node(l->store, node));
+    if (n != NULL && n->heard_at < now_ms) {
+        n->heard_at = now_ms; /* The deadline moves when it is due. */
+    }
+}
+
+void leader_settle(struct leader *l)
+{
+    leader_view_settle_all(l);
+    while (!list_empty(&l->busy)) {
+        struct leader_service *v = container_of(l->busy.next, struct leader_service, queue);
+        list_remove(&v->queue);
+        v->busy = false;
+        v->dirty = true;
+        list_push(&l->dirty, &v->queue);
+    }
+    while (!list_empty(&l->busy_nodes)) {
+        struct leader_node *n = container_of(l->busy_nodes.next, struct leader_node, queue);
+        list_remove(&n->queue);
+        n->busy = false;
+        heap_set(&l->silence, &n->deadline, (uint64_t)(n->heard_at + l->settings.lost_after_ms));
+    }
+    l->gc_busy = false;
+}
+
+/* --- passes --------------------------------------------------------------------------------------
+ */
+
+bool leader_dirty(const struct leader *l, int64_t now_ms, int64_t *ret_deadline_ms)
+{
+    const struct heap_node *timer = heap_first(&l->timers);
+    const struct heap_node *silence = heap_first(&l->silence);
+    int64_t deadline = recon_gc_deadline(l, now_ms);
+    if (timer != NULL && (int64_t)timer->key < deadline) {
+        deadline = (int64_t)timer->key;
+    }
+    if (silence != NULL) {
+        int64_t at = (int64_t)silence->key;
+        int64_t grace = l->opened_at + l->settings.grace_ms;
+        at = at < grace ? grace : at;
+        deadline = at < deadline ? at : deadline;
+    }
+    *ret_deadline_ms = deadline;
+    return !list_empty(&l->dirty) || deadline <= now_ms;
+}
+
+static void wake_due(struct leader *l, int64_t now_ms)
+{
+    for (;;) {
+        struct heap_node *first = heap_first(&l->timers);
+        if (first == NULL || (int64_t)first->key > now_ms) {
+            return;
+        }
+        heap_remove(&l->timers, first);
+        leader_mark(l, container_of(first, struct leader_service, timer)->slot);
+    }
+}
+
+static bool is_empty(const struct cmd_plan *plan)
+{
+    return plan->n_tasks == 0 && plan->n_stops == 0 && plan->n_services == 0;
+}
+
+/* Decide about one service; true when there is a command. */
+static bool pass_service(struct leader_pass *pass, struct leader_service *v, struct command *cmd)
+{
+    struct leader *l = pass->l;
+    struct leader_plan plan = {.pass = pass, .slot = v->slot};
+    plan.service = store_service(l->store, v->slot);
+    plan.cmd.cluster = v->cluster;
+    v->dirty = false;
+    list_remove(&v->in_stuck);
+    list_remove(&v->queue);
+    recon_service(&plan);
+    if (is_empty(&plan.cmd)) {
+        if (plan.more) {
+            leader_mark(l, v->slot);
+        }
+        return false;
+    }
+    *cmd = (struct command){.kind = CMD_PLAN};
+    cmd->u.plan = plan.cmd;
+    v->busy = true;
+    list_push(&l->busy, &v->queue);
+    return true;
+}
+
+uint32_t leader_pass(struct leader *l, int64_t now_ms, struct command *cmds, uint32_t n_max,
+                     struct arena *arena)
+{
+    const struct meta *meta = store_meta(l->store);
+    struct leader_pass pass = {l, now_ms, arena, 0, 0, l->settings.plan_items_max};
+    uint32_t n = 0;
+    uint64_t first_id = hash_mix(meta->digest, l->n_passes);
+    l->n_passes++;
+    pass.seed = first_id;
+    wake_due(l, now_ms);
+    if (n < n_max && recon_gc(l, now_ms, &cmds[n])) {
+        n++;
+    }
+    while (n < n_max && recon_node(l, now_ms, &cmds[n])) {
+        n++;
+    }
+    while (n < n_max && pass.budget > 0 && !list_empty(&l->dirty)) {
+        struct leader_service *v = container_of(l->dirty.next, struct leader_service, queue);
+        n += pass_service(&pass, v, &cmds[n]);
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        cmds[i].at_ms = now_ms;
+        cmds[i].seed = hash_mix(first_id, i);
+    }
+    return n;
+}

@@ -1,0 +1,174 @@
+/* From definitions and services to placement requests, and from placements back to plans. */
+#include "common/base/hash.h"
+#include "controller/core/leader_impl.h"
+
+#include <assert.h>
+
+struct str leader_copy(struct str text, struct arena *arena)
+{
+    return text.p == NULL ? text : str_make(arena_dup(arena, text.p, text.n), text.n);
+}
+
+struct tags leader_copy_tags(struct tags tags, struct arena *arena)
+{
+    struct tags copy = {arena_array(arena, tags.n, sizeof *tags.v), tags.n};
+    for (uint32_t i = 0; i < tags.n; i++) {
+        copy.v[i].key = leader_copy(tags.v[i].key, arena);
+        copy.v[i].value = leader_copy(tags.v[i].value, arena);
+    }
+    return copy;
+}
+
+/* --- ports ---------------------------------------------------------------------------------------
+ */
+
+/* Does the mapping take a port of the node? In awsvpc mode a task has an address of its own. */
+static bool uses_host_ports(const struct taskdef *def)
+{
+    return def->network_mode == NETWORK_BRIDGE || def->network_mode == NETWORK_HOST;
+}
+
+static uint16_t range_of(const struct port_mapping *m)
+{
+    return m->range == 0 ? 1 : m->range;
+}
+
+static void request_ports(const struct taskdef *def, struct place_request *ret, struct arena *arena)
+{
+    struct place_port *ports;
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < def->n_containers; i++) {
+        n += def->containers[i].n_ports;
+    }
+    if (n == 0 || !uses_host_ports(def)) {
+        return;
+    }
+    ports = arena_array(arena, n, sizeof *ports);
+    n = 0;
+    for (uint32_t i = 0; i < def->n_containers; i++) {
+        for (uint32_t k = 0; k < def->containers[i].n_ports; k++) {
+            const struct port_mapping *m = &def->containers[i].ports[k];
+            uint16_t port = def->network_mode == NETWORK_HOST ? m->container_port : m->host_port;
+            ports[n] = (struct place_port){port, range_of(m), m->proto};
+            n++;
+        }
+    }
+    ret->ports = ports;
+    ret->n_ports = n;
+}
+
+void leader_bind(const struct taskdef *def, const struct place_replica *replica,
+                 struct plan_task *item, struct arena *arena)
+{
+    uint32_t n = 0;
+    uint32_t at = 0;
+    item->node = replica->owner;
+    if (!uses_host_ports(def)) {
+        return;
+    }
+    for (uint32_t i = 0; i < def->n_containers; i++) {
+        for (uint32_t k = 0; k < def->containers[i].n_ports; k++) {
+            n += range_of(&def->containers[i].ports[k]);
+        }
+    }
+    item->bindings = arena_array(arena, n, sizeof *item->bindings);
+    item->binding_owner = arena_array(arena, n, sizeof *item->binding_owner);
+    n = 0;
+    for (uint32_t i = 0; i < def->n_containers; i++) {
+        for (uint32_t k = 0; k < def->containers[i].n_ports; k++) {
+            const struct port_mapping *m = &def->containers[i].ports[k];
+            for (uint16_t j = 0; j < range_of(m); j++) {
+                item->bindings[n] =
+                    (struct binding){(uint16_t)(m->container_port + j),
+                                     (uint16_t)(replica->host_ports[at] + j), m->proto};
+                item->binding_owner[n] = (uint8_t)i;
+                n++;
+            }
+            at++;
+        }
+    }
+    item->n_bindings = n;
+    item->n_binding_owners = n;
+}
+
+/* --- constraints and strategies ------------------------------------------------------------------
+ */
+
+static uint32_t add_constraints(struct place_constraint *to, const struct constraint *v, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        to[i].kind =
+            v[i].type == CONSTRAINT_DISTINCT_INSTANCE ? PLACE_DISTINCT_INSTANCE : PLACE_MEMBER_OF;
+        to[i].expression = v[i].type == CONSTRAINT_MEMBER_OF ? v[i].expression : STR("");
+    }
+    return n;
+}
+
+static int read_strategies(const struct leader_demand *d, struct place_strategy *to,
+                           struct err *err)
+{
+    for (uint32_t i = 0; i < d->n_strategies; i++) {
+        static const char *const names[] = {"random", "spread", "binpack"};
+        const struct strategy *v = &d->strategies[i];
+        int rv;
+        if (v->type >= sizeof names / sizeof names[0]) {
+            return err_set(err, ERR_INVALID, "placementStrategy: unknown type %u", v->type);
+        }
+        rv = place_strategy_read(str_of(names[v->type]), v->field, &to[i], err);
+        if (rv != 0) {
+            return rv;
+        }
+    }
+    return 0;
+}
+
+int leader_request(const struct leader_demand *d, struct place_request *ret, struct arena *arena,
+                   struct err *err)
+{
+    struct place_constraint *constraints =
+        arena_array(arena, (size_t)d->n_constraints + d->def->n_constraints, sizeof *constraints);
+    struct place_strategy *strategies = arena_array(arena, d->n_strategies, sizeof *strategies);
+    uint32_t n = add_constraints(constraints, d->constraints, d->n_constraints);
+    n += add_constraints(constraints + n, d->def->constraints, d->def->n_constraints);
+    *ret = (struct place_request){
+        .group = d->group,
+        .cpu = d->cpu,
+        .memory_mib = d->memory,
+        .gpus = d->gpus,
+        .n_replicas = d->count < PLACE_REPLICAS_MAX ? d->count : PLACE_REPLICAS_MAX,
+        .constraints = constraints,
+        .n_constraints = n,
+        .strategies = strategies,
+        .n_strategies = d->n_strategies,
+        .seed = d->seed,
+    };
+    request_ports(d->def, ret, arena);
+    return read_strategies(d, strategies, err);
+}
+
+int leader_service_request(const struct leader *l, const struct service *v, uint32_t count,
+                           struct place_request *ret, struct arena *arena, struct err *err)
+{
+    /* As Amazon ECS places a service that does not say how. */
+    static const struct strategy spread[] = {
+        {STRATEGY_SPREAD,
+         {"attribute:" VIEW_ATTRIBUTE_ZONE, sizeof "attribute:" VIEW_ATTRIBUTE_ZONE - 1}},
+        {STRATEGY_SPREAD, {"instanceId", sizeof "instanceId" - 1}},
+    };
+    const struct taskdef *def = store_taskdef(l->store, v->primary.taskdef);
+    bool spreads = v->n_strategies == 0 && v->scheduling == SCHEDULING_REPLICA;
+    struct leader_demand d = {
+        .def = def,
+        .group = str_of(arena_printf(arena, "service:%.*s", STR_ARG(v->name))),
+        .cpu = def->cpu,
+        .memory = def->memory,
+        .gpus = def->gpus,
+        .count = count,
+        .constraints = v->constraints,
+        .n_constraints = v->n_constraints,
+        .strategies = spreads ? spread : v->strategies,
+        .n_strategies = spreads ? 2 : v->n_strategies,
+        .seed = hash_mix(v->primary.id, store_meta(l->store)->revision),
+    };
+    return leader_request(&d, ret, arena, err);
+}

@@ -1,0 +1,168 @@
+/* RunTask and StartTask: decided at once on the leader's newest state. */
+#include "common/base/buf.h"
+#include "controller/core/leader_impl.h"
+
+#include <assert.h>
+
+#define EXPLAIN_NODES 10 /* Nodes named when there is no room. */
+
+struct run {
+    struct leader *l;
+    const struct run_request *request;
+    struct leader_cluster *cluster;
+    struct place_request place;
+    struct arena *arena;
+    struct run_decision *ret;
+};
+
+static void fail(struct run *r, uint32_t node, struct str reason, struct str detail)
+{
+    struct run_failure *f = &r->ret->failures[r->ret->n_failures];
+    *f = (struct run_failure){node, reason, detail};
+    r->ret->n_failures++;
+}
+
+static void fail_why(struct run *r, const struct place_why *why)
+{
+    struct buf b;
+    buf_init(&b, r->l->mem, LIMIT_REASON);
+    place_why_text(&r->place, why, &b);
+    fail(r, view_owner(r->cluster->view, why->slot), str_of(place_reason_code(why->reason)),
+         str_of(arena_strdup(r->arena, buf_cstr(&b))));
+    buf_close(&b);
+}
+
+static void add_task(struct run *r, const struct place_replica *replica)
+{
+    const struct run_request *q = r->request;
+    struct cmd_plan *plan = &r->ret->command.u.plan;
+    struct plan_task *item = &plan->tasks[plan->n_tasks];
+    *item = (struct plan_task){
+        .id = id_derive(q->seed, store_meta(r->l->store)->revision, plan->n_tasks),
+        .taskdef = q->taskdef,
+        .service = SLOT_NONE,
+        .launch_type = q->launch_type,
+        .cpu = q->cpu,
+        .memory = q->memory,
+        .gpus = q->gpus,
+        .group = q->group,
+        .started_by = q->started_by,
+        .overrides = q->overrides,
+        .tags = q->tags,
+    };
+    leader_bind(store_taskdef(r->l->store, q->taskdef), replica, item, r->arena);
+    plan->n_tasks++;
+}
+
+static int place_some(struct run *r, struct placement *placement, struct err *err)
+{
+    int rv = place(r->cluster->view, &r->place, placement, r->arena, err);
+    if (rv != 0) {
+        return rv;
+    }
+    if (placement->n_placed > 0) {
+        place_reserve(r->cluster->view, &r->place, placement, r->arena);
+        leader_view_reserved(r->l, r->cluster);
+    }
+    for (uint32_t i = 0; i < placement->n_placed; i++) {
+        add_task(r, &placement->replicas[i]);
+    }
+    return 0;
+}
+
+static int run_anywhere(struct run *r, struct err *err)
+{
+    struct placement placement;
+    int rv;
+    r->place.explain_max = EXPLAIN_NODES;
+    rv = place_some(r, &placement, err);
+    if (rv != 0 || placement.n_placed == r->place.n_replicas) {
+        return rv;
+    }
+    for (uint32_t i = 0; i < placement.n_why; i++) {
+        fail_why(r, &placement.why[i]);
+    }
+    if (placement.n_why == 0) {
+        fail(r, SLOT_NONE, STR("No Container Instances were found in your cluster."), STR(""));
+    }
+    return 0;
+}
+
+/* Exactly these nodes, whatever the strategies; each may refuse for its own reason. */
+static int run_on_nodes(struct run *r, struct err *err)
+{
+    r->place.n_strategies = 0;
+    r->place.n_replicas = 1;
+    r->place.explain_max = 1;
+    r->place.n_only = 1;
+    for (uint32_t i = 0; i < r->request->n_nodes; i++) {
+        const struct leader_node *n = leader_node_at(r->l, r->request->nodes[i]);
+        struct placement placement;
+        int rv;
+        if (n == NULL || n->cluster != r->request->cluster || n->view_slot == VIEW_NONE) {
+            fail(r, r->request->nodes[i], STR("MISSING"), STR(""));
+            continue;
+        }
+        r->place.only = &n->view_slot;
+        rv = place_some(r, &placement, err);
+        if (rv != 0) {
+            return rv;
+        }
+        if (placement.n_placed == 0) {
+            struct place_why why;
+            rv = place_explain(r->cluster->view, &r->place, n->view_slot, &why, r->arena, err);
+            if (rv != 0) {
+                return rv;
+            }
+            fail_why(r, &why);
+        }
+    }
+    return 0;
+}
+
+static int prepare(struct run *r, struct err *err)
+{
+    const struct run_request *q = r->request;
+    struct leader_demand d = {
+        .def = store_taskdef(r->l->store, q->taskdef),
+        .group = q->group,
+        .cpu = q->cpu,
+        .memory = q->memory,
+        .gpus = q->gpus,
+        .count = q->nodes != NULL ? q->n_nodes : q->count,
+        .constraints = q->constraints,
+        .n_constraints = q->n_constraints,
+        .strategies = q->strategies,
+        .n_strategies = q->n_strategies,
+        .seed = q->seed,
+    };
+    uint32_t n_failures = q->nodes != NULL ? q->n_nodes : EXPLAIN_NODES;
+    struct cmd_plan *plan = &r->ret->command.u.plan;
+    assert(d.def != NULL);
+    r->ret->command.kind = CMD_PLAN;
+    plan->cluster = q->cluster;
+    plan->token = q->token;
+    plan->tasks = arena_array(r->arena, d.count, sizeof *plan->tasks);
+    r->ret->failures = arena_array(r->arena, (size_t)n_failures + 1, sizeof *r->ret->failures);
+    return leader_request(&d, &r->place, r->arena, err);
+}
+
+int leader_run(struct leader *l, const struct run_request *request, int64_t now_ms,
+               struct arena *arena, struct run_decision *ret, struct err *err)
+{
+    struct run_decision decision = {0};
+    struct run r = {.l = l, .request = request, .arena = arena, .ret = &decision};
+    int rv;
+    r.cluster = leader_cluster_get(l, request->cluster);
+    decision.command.at_ms = now_ms;
+    decision.command.seed = request->seed;
+    rv = prepare(&r, err);
+    if (rv == 0) {
+        rv = request->nodes != NULL ? run_on_nodes(&r, err) : run_anywhere(&r, err);
+    }
+    if (rv != 0) {
+        return rv;
+    }
+    *ret = decision;
+    return 0;
+}

@@ -1,0 +1,283 @@
+/* The placement views follow the store: nodes, and the tasks that hold something of them. */
+#include "controller/core/leader_impl.h"
+
+#include <assert.h>
+
+struct leader_cluster *leader_cluster_get(struct leader *l, uint32_t slot)
+{
+    struct leader_cluster *c = leader_cluster_at(l, slot);
+    if (c == NULL) {
+        c = table_add(&l->clusters, slot);
+        c->slot = slot;
+        c->view = view_open(l->mem);
+        list_init(&c->daemons);
+        list_init(&c->stuck);
+        list_init(&c->reserved);
+    }
+    return c;
+}
+
+/* The cluster's row is gone, so everything in it is. */
+void leader_view_cluster(struct leader *l, uint32_t slot)
+{
+    struct leader_cluster *c = leader_cluster_at(l, slot);
+    if (c != NULL && store_cluster(l->store, slot) == NULL) {
+        assert(list_empty(&c->daemons) && list_empty(&c->stuck));
+        list_remove(&c->reserved);
+        view_close(c->view);
+        table_remove(&l->clusters, slot);
+    }
+}
+
+/* --- reservations --------------------------------------------------------------------------------
+ */
+
+void leader_view_settle(struct leader *l, struct leader_cluster *c)
+{
+    (void)l;
+    if (!list_empty(&c->reserved)) {
+        view_settle(c->view, view_mark(c->view));
+        list_remove(&c->reserved);
+    }
+}
+
+void leader_view_settle_all(struct leader *l)
+{
+    while (!list_empty(&l->reserved)) {
+        leader_view_settle(l, container_of(l->reserved.next, struct leader_cluster, reserved));
+    }
+}
+
+void leader_view_reserved(struct leader *l, struct leader_cluster *c)
+{
+    if (list_empty(&c->reserved)) {
+        list_push(&l->reserved, &c->reserved);
+    }
+}
+
+/* --- tasks ---------------------------------------------------------------------------------------
+ */
+
+/* What a task holds of its node; ports from the arena. */
+static struct view_take describe_take(const struct task *t, struct arena *arena)
+{
+    struct view_take take = {t->cpu, t->memory, t->gpus, NULL, 0, t->group};
+    struct view_port *ports;
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < t->n_containers; i++) {
+        n += t->containers[i].n_bindings;
+    }
+    ports = arena_array(arena, n, sizeof *ports);
+    for (uint32_t i = 0; i < t->n_containers; i++) {
+        for (uint32_t k = 0; k < t->containers[i].n_bindings; k++) {
+            const struct binding *b = &t->containers[i].bindings[k];
+            ports[take.n_ports] = (struct view_port){b->host_port, 1, b->proto};
+            take.n_ports++;
+        }
+    }
+    take.ports = ports;
+    return take;
+}
+
+static void remember_taken(struct leader *l, uint32_t slot, bool taken)
+{
+    if (slot >= l->n_taken) {
+        uint32_t n = l->n_taken == 0 ? 1024 : l->n_taken;
+        if (!taken) {
+            return;
+        }
+        while (n <= slot) {
+            n *= 2;
+        }
+        l->taken = mem_resize(l->mem, l->taken, l->n_taken, n);
+        l->n_taken = n;
+    }
+    l->taken[slot] = taken;
+}
+
+static bool is_taken(const struct leader *l, uint32_t slot)
+{
+    return slot < l->n_taken && l->taken[slot] != 0;
+}
+
+/* Room was made: services that found none may look again, though not at every single task. */
+static void wake_stuck(struct leader *l, struct leader_cluster *c, bool at_once)
+{
+    struct list *it;
+    list_each (it, &c->stuck) {
+        struct leader_service *v = container_of(it, struct leader_service, in_stuck);
+        if (at_once) {
+            leader_mark(l, v->slot);
+        } else {
+            leader_wake_at(l, v, v->tried_at + LEADER_STUCK_MS);
+        }
+    }
+}
+
+void leader_view_task(struct leader *l, uint32_t slot)
+{
+    const struct task *t = store_task(l->store, slot);
+    bool holds = t != NULL && t->status != TASK_STOPPED;
+    struct leader_node *node = t == NULL ? NULL : leader_node_at(l, t->node);
+    struct leader_cluster *c;
+    struct view_take take;
+    if (holds == is_taken(l, slot) || node == NULL || node->view_slot == VIEW_NONE) {
+        remember_taken(l, slot, holds && is_taken(l, slot));
+        return;
+    }
+    c = leader_cluster_get(l, node->cluster);
+    arena_clear(&l->scratch);
+    take = describe_take(t, &l->scratch);
+    if (holds) {
+        leader_view_settle(l, c);
+        view_take(c->view, node->view_slot, &take);
+    } else {
+        view_give(c->view, node->view_slot, &take);
+        wake_stuck(l, c, false);
+    }
+    remember_taken(l, slot, holds);
+}
+
+/* --- nodes ---------------------------------------------------------------------------------------
+ */
+
+static void add_reserved(struct view_port *to, uint32_t *n, const uint16_t *ports, uint32_t n_ports,
+                         uint8_t proto)
+{
+    for (uint32_t i = 0; i < n_ports; i++) {
+        if (ports[i] != 0) {
+            to[*n] = (struct view_port){ports[i], 1, proto};
+            (*n)++;
+        }
+    }
+}
+
+static struct view_node describe(const struct node *node, struct arena *arena)
+{
+    struct view_attribute *attributes = arena_array(arena, node->n_attributes, sizeof *attributes);
+    struct view_port *reserved =
+        arena_array(arena, (size_t)node->n_reserved_tcp + node->n_reserved_udp, sizeof *reserved);
+    struct view_node d = {
+        .id = node->id,
+        .status = node->status == NODE_ACTIVE ? VIEW_ACTIVE : VIEW_DRAINING,
+        .agent_connected = node->connected,
+        .cpu = node->cpu,
+        .memory_mib = node->memory,
+        .gpus = node->gpus,
+        .registered_at_ms = (uint64_t)node->registered_at,
+        .agent_version = node->agent_version,
+        .ec2_instance_id = node->name,
+        .attributes = attributes,
+        .n_attributes = node->n_attributes,
+        .reserved = reserved,
+        .dynamic_first = node->port_min,
+        .dynamic_last = node->port_max,
+    };
+    for (uint32_t i = 0; i < node->n_attributes; i++) {
+        attributes[i] =
+            (struct view_attribute){node->attributes[i].name, node->attributes[i].value};
+    }
+    add_reserved(reserved, &d.n_reserved, node->reserved_tcp, node->n_reserved_tcp, VIEW_TCP);
+    add_reserved(reserved, &d.n_reserved, node->reserved_udp, node->n_reserved_udp, VIEW_UDP);
+    return d;
+}
+
+static void forget_node(struct leader *l, struct leader_node *n)
+{
+    const struct node *node = store_node(l->store, n->slot);
+    uint32_t task = node == NULL ? SLOT_NONE : node->first_task;
+    if (n->view_slot != VIEW_NONE) {
+        view_node_remove(leader_cluster_get(l, n->cluster)->view, n->view_slot);
+        n->view_slot = VIEW_NONE;
+    }
+    while (task != SLOT_NONE) {
+        remember_taken(l, task, false);
+        task = store_task(l->store, task)->on_node.next;
+    }
+}
+
+static void remove_node(struct leader *l, struct leader_node *n)
+{
+    struct leader_cluster *c = leader_cluster_get(l, n->cluster);
+    forget_node(l, n);
+    c->n_draining -= n->draining;
+    heap_remove(&l->silence, &n->deadline);
+    list_remove(&n->queue);
+    table_remove(&l->nodes, n->slot);
+}
+
+/* A description the view refuses (more nodes than it takes) leaves the node without tasks. */
+static void show_node(struct leader *l, struct leader_node *n, const struct node *node)
+{
+    struct view *view = leader_cluster_get(l, n->cluster)->view;
+    struct view_node d;
+    arena_clear(&l->scratch);
+    d = describe(node, &l->scratch);
+    d.owner = n->slot;
+    if (n->view_slot == VIEW_NONE) {
+        uint32_t task = node->first_task;
+        if (view_node_add(view, &d, &n->view_slot, NULL) != 0) {
+            n->view_slot = VIEW_NONE;
+            task = SLOT_NONE;
+        }
+        while (task != SLOT_NONE) {
+            leader_view_task(l, task);
+            task = store_task(l->store, task)->on_node.next;
+        }
+    } else if (view_node_set(view, n->view_slot, &d, NULL) != 0) {
+        forget_node(l, n);
+    }
+}
+
+/* Everybody with a task there, and everybody who waits for a node. */
+static void mark_services(struct leader *l, struct leader_cluster *c, const struct node *node)
+{
+    struct list *it;
+    uint32_t task = node->first_task;
+    while (task != SLOT_NONE) {
+        const struct task *t = store_task(l->store, task);
+        if (t->status != TASK_STOPPED) {
+            leader_mark(l, t->service);
+        }
+        task = t->on_node.next;
+    }
+    list_each (it, &c->daemons) {
+        leader_mark(l, container_of(it, struct leader_service, in_daemons)->slot);
+    }
+    wake_stuck(l, c, true);
+}
+
+void leader_view_node(struct leader *l, uint32_t slot, int64_t now_ms)
+{
+    const struct node *node = store_node(l->store, slot);
+    struct leader_node *n = leader_node_at(l, slot);
+    struct leader_cluster *c;
+    bool draining;
+    if (node == NULL || node->status == NODE_INACTIVE) {
+        if (n != NULL) {
+            c = leader_cluster_get(l, n->cluster);
+            remove_node(l, n);
+            if (node != NULL) {
+                mark_services(l, c, node);
+            }
+        }
+        return;
+    }
+    c = leader_cluster_get(l, node->cluster);
+    if (n == NULL) {
+        n = table_add(&l->nodes, slot);
+        *n = (struct leader_node){.slot = slot, .cluster = node->cluster, .view_slot = VIEW_NONE};
+        list_init(&n->queue);
+    }
+    if (n->session != node->session || (node->connected && !n->connected)) {
+        n->heard_at = now_ms;
+    }
+    n->session = node->session;
+    n->connected = node->connected;
+    draining = node->status == NODE_DRAINING;
+    c->n_draining = c->n_draining + draining - n->draining;
+    n->draining = draining;
+    show_node(l, n, node);
+    heap_set(&l->silence, &n->deadline, (uint64_t)(n->heard_at + l->settings.lost_after_ms));
+    mark_services(l, c, node);
+}

@@ -1,0 +1,23 @@
+/* What is old enough goes, at most LIMIT_GC_ROWS at a time. */
+#include "controller/core/leader_impl.h"
+
+int64_t recon_gc_deadline(const struct leader *l, int64_t now_ms)
+{
+    int64_t due;
+    if (l->gc_busy) {
+        return INT64_MAX;
+    }
+    (void)store_gc_due(l->store, now_ms, &due);
+    return due < l->gc_after ? l->gc_after : due;
+}
+
+bool recon_gc(struct leader *l, int64_t now_ms, struct command *cmd)
+{
+    if (recon_gc_deadline(l, now_ms) > now_ms) {
+        return false;
+    }
+    *cmd = (struct command){.kind = CMD_GC};
+    l->gc_busy = true;
+    l->gc_after = now_ms + LEADER_GC_MS;
+    return true;
+}
