@@ -95,13 +95,16 @@ struct aws_call { /* From aws_handle() to on_close. */
     char request_id[API_REQUEST_ID_LEN + 1];
 };
 
-static void respond(struct aws_call *a, unsigned status, const char *content_type, struct buf *body)
+/* error_type is for protocols that have no place for it in the body; NULL: none. */
+static void respond(struct aws_call *a, unsigned status, const char *content_type,
+                    const char *error_type, struct buf *body)
 {
     struct http_field fields[] = {
         {STR("content-type"), str_of(content_type)},
         {STR("x-amzn-requestid"), str_of(a->request_id)},
+        {STR("x-amzn-errortype"), str_of(error_type)},
     };
-    http_call_respond(a->http, status, fields, sizeof fields / sizeof fields[0],
+    http_call_respond(a->http, status, fields, error_type == NULL ? 2 : 3,
                       str_make((const char *)body->data, body->len));
 }
 
@@ -160,7 +163,8 @@ static void fail(struct aws_call *a, const struct api_error *e)
     } else {
         put_json_error(&body, e);
     }
-    respond(a, api_code_info(e->code)->http, xml ? CONTENT_XML : CONTENT_JSON, &body);
+    respond(a, api_code_info(e->code)->http, xml ? CONTENT_XML : CONTENT_JSON,
+            xml ? NULL : api_code_info(e->code)->name, &body);
     buf_close(&body);
 }
 
@@ -178,7 +182,7 @@ static void done(struct api_call *c, void *data)
         (void)api_fail(c, API_SERVER, "The response is longer than %u bytes.", API_RESPONSE_MAX);
     }
     if (c->error.code == API_OK) {
-        respond(a, 200, CONTENT_JSON, &body);
+        respond(a, 200, CONTENT_JSON, NULL, &body);
     } else {
         fail(a, &c->error);
     }
@@ -277,6 +281,12 @@ static void on_close(struct http_call *h, int status)
     mem_free(api_mem(a->api), a, sizeof *a);
 }
 
+bool aws_is_call(const struct http_call *call)
+{
+    return str_starts(http_call_header(call, "authorization"), "AWS4-") ||
+           (str_eqc(http_call_method(call), "POST") && str_eqc(http_call_path(call), "/"));
+}
+
 void aws_handle(struct api *api, struct http_call *call)
 {
     static const struct http_call_events events = {.on_end = on_end, .on_close = on_close};
@@ -286,6 +296,6 @@ void aws_handle(struct api *api, struct http_call *call)
     a->http = call;
     id_uuid(id, a->request_id);
     http_call_set_body_max(call, API_MESSAGE_MAX);
-    http_call_set_deadline(call, AWS_DEADLINE_MS);
     http_call_accept(call, &events, a);
+    http_call_set_deadline(call, AWS_DEADLINE_MS);
 }

@@ -13,6 +13,9 @@
 
 #define AWS_DEADLINE_MS 60000
 
+/* POST /, or any path with a signature: some of AWS's services use the path. */
+bool aws_is_call(const struct http_call *call);
+
 /* Take over the call, inside http_call_cb. */
 void aws_handle(struct api *api, struct http_call *call);
 

@@ -90,7 +90,84 @@ static Ecs__V1__LaunchType__Value launch_type(const struct service *row)
                                                : ECS__V1__LAUNCH_TYPE__VALUE__EC2;
 }
 
-static Ecs__V1__Deployment *deployment(struct api_call *c, const struct service *row)
+/* The row knows its PRIMARY deployment only; earlier ones are as long as they have tasks, so they
+ * are counted from these. Without them a service would look stable in the middle of a replacement.
+ */
+#define DEPLOYMENTS_MAX 8
+
+struct deployment_count {
+    uint64_t id;
+    uint32_t taskdef;
+    int64_t created_at;
+    uint32_t desired;
+    uint32_t running;
+    uint32_t pending;
+};
+
+static struct deployment_count *count_of(struct deployment_count *v, uint32_t *n,
+                                         const struct task *t)
+{
+    for (uint32_t i = 0; i < *n; i++) {
+        if (v[i].id == t->deployment) {
+            return &v[i];
+        }
+    }
+    if (*n == DEPLOYMENTS_MAX) {
+        return &v[DEPLOYMENTS_MAX - 1]; /* Very old ones are shown as one. */
+    }
+    v[*n] = (struct deployment_count){
+        .id = t->deployment,
+        .taskdef = t->taskdef,
+        .created_at = t->created_at,
+    };
+    return &v[(*n)++];
+}
+
+/* v[0] is the PRIMARY one; returns how many there are. */
+static uint32_t count_deployments(const struct store *s, const struct service *row,
+                                  struct deployment_count *v)
+{
+    uint32_t n = 1;
+    memset(v, 0, DEPLOYMENTS_MAX * sizeof *v);
+    v[0].id = row->primary.id;
+    v[0].taskdef = row->primary.taskdef;
+    v[0].created_at = row->primary.created_at;
+    for (uint32_t slot = row->first_task; slot != SLOT_NONE;) {
+        const struct task *t = store_task(s, slot);
+        if (t->status != TASK_STOPPED) {
+            struct deployment_count *d = count_of(v, &n, t);
+            d->running += t->status == TASK_RUNNING;
+            d->pending += t->status < TASK_RUNNING;
+            d->desired += t->desired == TASK_RUNNING;
+            d->created_at = t->created_at < d->created_at ? t->created_at : d->created_at;
+        }
+        slot = t->in_service.next;
+    }
+    v[0].desired = row->desired;
+    v[0].created_at = row->primary.created_at;
+    return n;
+}
+
+static Ecs__V1__Deployment *deployment(struct api_call *c, const struct service *row,
+                                       const struct deployment_count *count)
+{
+    Ecs__V1__Deployment *m = api_new(c, &ecs__v1__deployment__descriptor);
+    m->id = arena_printf(&c->arena, "ecs-svc/%llu", (unsigned long long)count->id);
+    m->status = arena_strdup(&c->arena, "ACTIVE");
+    m->task_definition = ref_taskdef_arn(c, count->taskdef);
+    API_SET(m, desired_count, (int32_t)count->desired);
+    API_SET(m, pending_count, (int32_t)count->pending);
+    API_SET(m, running_count, (int32_t)count->running);
+    API_SET(m, failed_tasks, 0);
+    m->created_at = describe_time(c, count->created_at);
+    m->updated_at = describe_time(c, row->primary.updated_at);
+    API_SET(m, launch_type, launch_type(row));
+    API_SET(m, rollout_state, ECS__V1__DEPLOYMENT_ROLLOUT_STATE__VALUE__COMPLETED);
+    return m;
+}
+
+static Ecs__V1__Deployment *primary(struct api_call *c, const struct service *row,
+                                    const struct deployment_count *count)
 {
     static const char *const words[] = {
         [ROLLOUT_IN_PROGRESS] = "in progress",
@@ -98,17 +175,9 @@ static Ecs__V1__Deployment *deployment(struct api_call *c, const struct service 
         [ROLLOUT_FAILED] = "failed",
     };
     const struct deployment *d = &row->primary;
-    Ecs__V1__Deployment *m = api_new(c, &ecs__v1__deployment__descriptor);
-    m->id = arena_printf(&c->arena, "ecs-svc/%llu", (unsigned long long)d->id);
+    Ecs__V1__Deployment *m = deployment(c, row, count);
     m->status = arena_strdup(&c->arena, "PRIMARY");
-    m->task_definition = ref_taskdef_arn(c, d->taskdef);
-    API_SET(m, desired_count, (int32_t)row->desired);
-    API_SET(m, pending_count, (int32_t)row->n_pending);
-    API_SET(m, running_count, (int32_t)row->n_running);
     API_SET(m, failed_tasks, (int32_t)d->n_failed);
-    m->created_at = describe_time(c, d->created_at);
-    m->updated_at = describe_time(c, d->updated_at);
-    API_SET(m, launch_type, launch_type(row));
     API_SET(m, rollout_state, rollout(d->rollout));
     m->rollout_state_reason =
         arena_printf(&c->arena, "ECS deployment %s %s.", m->id, words[d->rollout]);
@@ -171,11 +240,17 @@ static void set_counts(const struct service *row, Ecs__V1__Service *m)
 
 static void set_deployments(struct api_call *c, const struct service *row, Ecs__V1__Service *m)
 {
+    struct deployment_count counts[DEPLOYMENTS_MAX];
+    uint32_t n;
     if (row->status == SERVICE_INACTIVE) {
         return;
     }
-    m->deployments = api_list(c, 1);
-    m->deployments[m->n_deployments++] = deployment(c, row);
+    n = count_deployments(api_store(c), row, counts);
+    m->deployments = api_list(c, n);
+    m->deployments[m->n_deployments++] = primary(c, row, &counts[0]);
+    for (uint32_t i = 1; i < n; i++) {
+        m->deployments[m->n_deployments++] = deployment(c, row, &counts[i]);
+    }
     if (m->deployment_controller == NULL) {
         m->deployment_controller = api_new(c, &ecs__v1__deployment_controller__descriptor);
         API_SET(m->deployment_controller, type, ECS__V1__DEPLOYMENT_CONTROLLER_TYPE__VALUE__ECS);

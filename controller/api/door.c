@@ -63,11 +63,11 @@ static void respond_metrics(struct door *d, struct http_call *c)
 static void respond_health(struct door *d, struct http_call *c)
 {
     if (!health_service_serving(d->health)) {
-        http_call_respond_text(c, 503, "no leader\n");
+        http_call_respond_text(c, 503, "no leader");
     } else if (engine_is_leader(api_engine(d->api))) {
-        http_call_respond_text(c, 200, "ok leader\n");
+        http_call_respond_text(c, 200, "ok leader");
     } else {
-        http_call_respond_text(c, 200, "ok\n");
+        http_call_respond_text(c, 200, "ok");
     }
 }
 
@@ -77,13 +77,13 @@ static void on_get(struct door *d, struct http_call *c)
     struct err err = {0};
     http_call_accept(c, &short_events, d);
     if (principal_check(&caller, ACCESS_PUBLIC, &err) != 0) {
-        http_call_respond_text(c, 401, "a client certificate of this cluster is required\n");
+        http_call_respond_text(c, 401, "a client certificate of this cluster is required");
     } else if (str_eqc(http_call_path(c), "/healthz")) {
         respond_health(d, c);
     } else if (str_eqc(http_call_path(c), "/metrics")) {
         respond_metrics(d, c);
     } else {
-        http_call_respond_text(c, 404, "not found\n");
+        http_call_respond_text(c, 404, "not found");
     }
 }
 
@@ -95,13 +95,13 @@ static void on_call(struct http_call *c, void *data)
     struct door *d = data;
     if (grpc_is_call(c)) {
         grpc_server_handle(http_call_is_tls(c) ? d->grpc_tls : d->grpc_insecure, c);
-    } else if (str_eqc(http_call_method(c), "POST") && str_eqc(http_call_path(c), "/")) {
+    } else if (aws_is_call(c)) {
         aws_handle(d->api, c);
     } else if (str_eqc(http_call_method(c), "GET")) {
         on_get(d, c);
     } else {
         http_call_accept(c, &short_events, d);
-        http_call_respond_text(c, 404, "not found\n");
+        http_call_respond_text(c, 404, "not found");
     }
 }
 

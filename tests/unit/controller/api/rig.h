@@ -167,6 +167,23 @@ static inline void rig_node(struct rig *r, const char *id, uint32_t cpu, uint32_
     fake_engine_apply(r->engine, &cmd, &result);
 }
 
+/* Let the leader decide until it has nothing to do. */
+static inline void rig_pass(struct rig *r)
+{
+    struct command commands[16];
+    struct arena arena;
+    int64_t deadline;
+    arena_init(&arena, test_mem());
+    while (leader_dirty(r->engine->leader, r->engine->now_ms, &deadline)) {
+        uint32_t n = leader_pass(r->engine->leader, r->engine->now_ms, commands, 16, &arena);
+        for (uint32_t i = 0; i < n; i++) {
+            struct result result;
+            fake_engine_apply(r->engine, &commands[i], &result);
+        }
+    }
+    arena_close(&arena);
+}
+
 /* What an agent would report of the only task of the store that has this status. */
 static inline void rig_report(struct rig *r, uint32_t slot, uint8_t status)
 {

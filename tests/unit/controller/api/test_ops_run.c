@@ -203,6 +203,25 @@ START_TEST(a_service_lives_from_create_to_delete)
     }
 END_TEST
 
+START_TEST(a_replaced_definition_shows_two_deployments_until_the_old_tasks_are_gone)
+    {
+        struct rig r;
+        prepare(&r);
+        rig_has(&r, "CreateService",
+                "{\"serviceName\":\"s\",\"taskDefinition\":\"web\",\"desiredCount\":1}", "ACTIVE");
+        rig_pass(&r);
+        rig_report(&r, first_task(&r), TASK_RUNNING);
+        rig_has(&r, "DescribeServices", "{\"services\":[\"s\"]}", "\"runningCount\":1");
+        rig_not(&r, "\"status\":\"ACTIVE\",\"taskDefinition\"");
+        rig_has(&r, "RegisterTaskDefinition", TASKDEF, "\"revision\":2");
+        rig_has(&r, "UpdateService", "{\"service\":\"s\",\"taskDefinition\":\"web\"}",
+                "\"status\":\"ACTIVE\",\"taskDefinition\":\"" ARN_PREFIX "task-definition/web:1\"");
+        rig_also(&r, "\"status\":\"PRIMARY\",\"taskDefinition\":\"" ARN_PREFIX
+                     "task-definition/web:2\"");
+        rig_close(&r);
+    }
+END_TEST
+
 START_TEST(container_instances_are_shown_with_what_is_left)
     {
         struct rig r;
@@ -369,6 +388,7 @@ int main(void)
               what_does_not_fit_is_a_failure_with_a_reason, the_same_token_runs_a_task_once,
               start_task_goes_where_it_is_told, tasks_are_listed_by_any_filter,
               a_service_lives_from_create_to_delete,
+              a_replaced_definition_shows_two_deployments_until_the_old_tasks_are_gone,
               container_instances_are_shown_with_what_is_left,
               container_instances_are_listed_by_query, container_instances_drain_and_deregister);
     tcase_add_loop_test(each, wrong_requests_are_refused_in_ecs_words, 0,
