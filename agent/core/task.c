@@ -50,13 +50,13 @@ void task_move(struct task *t, int phase)
     task_touch(t);
 }
 
-void container_move(struct task *t, struct container *c, int phase)
+void task_container_move(struct task *t, struct container *c, int phase)
 {
     sm_move(container_phases, &c->phase, phase);
     task_touch(t);
 }
 
-void reason_set(char *reason, const char *fmt, ...)
+void task_reason_set(char *reason, const char *fmt, ...)
 {
     va_list args;
     if (reason[0] != '\0') {
@@ -67,13 +67,13 @@ void reason_set(char *reason, const char *fmt, ...)
     va_end(args);
 }
 
-void container_end(struct task *t, uint32_t i, const struct moment *now)
+void task_container_end(struct task *t, uint32_t i, const struct moment *now)
 {
     struct container *c = &t->containers[i];
     if (c->stopped_at == 0) {
         c->stopped_at = now->wall_ms;
     }
-    container_move(t, c, CONTAINER_STOPPED);
+    task_container_move(t, c, CONTAINER_STOPPED);
 }
 
 /* --- life ---------------------------------------------------------------------------------------
@@ -117,7 +117,7 @@ struct task *task_open(const struct mem *mem, struct id id, struct arena *arena,
         arena_close(&t->arena);
         t->stop_code = WIRE_STOP_FAILED_TO_START;
         t->stopped_at = now.wall_ms;
-        reason_set(t->reason, "%s", why);
+        task_reason_set(t->reason, "%s", why);
         task_move(t, TASK_STOPPED);
     }
     task_touch(t);
@@ -184,7 +184,7 @@ void task_stop(struct task *t, const char *reason)
         return;
     }
     t->want_stop = true;
-    reason_set(t->reason, "%s", reason);
+    task_reason_set(t->reason, "%s", reason);
     task_touch(t);
 }
 
@@ -210,8 +210,8 @@ void task_pulled(struct task *t, uint32_t i, int status, const struct err *err,
         task_touch(t);
         return;
     }
-    reason_set(c->reason, "CannotPullContainerError: %s", err->text);
-    container_move(t, c, CONTAINER_STOPPED);
+    task_reason_set(c->reason, "CannotPullContainerError: %s", err->text);
+    task_container_move(t, c, CONTAINER_STOPPED);
 }
 
 static void running(struct task *t, struct container *c, int64_t started_at,
@@ -219,7 +219,7 @@ static void running(struct task *t, struct container *c, int64_t started_at,
 {
     c->started_at = started_at != 0 ? started_at : now->wall_ms;
     c->started_boot_ms = now->boot_ms;
-    container_move(t, c, CONTAINER_RUNNING);
+    task_container_move(t, c, CONTAINER_RUNNING);
 }
 
 void task_started(struct task *t, uint32_t i, int status, const struct err *err,
@@ -240,12 +240,13 @@ void task_started(struct task *t, uint32_t i, int status, const struct err *err,
         return;
     }
     if (status == ERR_TIMEOUT) {
-        reason_set(c->reason, "ContainerRuntimeTimeoutError: Could not transition to started; %s",
-                   err->text);
+        task_reason_set(c->reason,
+                        "ContainerRuntimeTimeoutError: Could not transition to started; %s",
+                        err->text);
     } else if (status != ERR_CANCELED || c->phase != CONTAINER_STOPPING) {
-        reason_set(c->reason, "CannotStartContainerError: %s", err->text);
+        task_reason_set(c->reason, "CannotStartContainerError: %s", err->text);
     }
-    container_end(t, i, now);
+    task_container_end(t, i, now);
 }
 
 void task_exited(struct task *t, uint32_t i, const struct exec_exit *exit, const struct moment *now)
@@ -260,17 +261,17 @@ void task_exited(struct task *t, uint32_t i, const struct exec_exit *exit, const
     }
     c->stopped_at = (int64_t)exit->finished_at_ms;
     if (exit->unknown) {
-        reason_set(c->reason,
-                   "ContainerRuntimeError: the exit code is unknown: the container ended "
-                   "while its supervisor was gone");
+        task_reason_set(c->reason,
+                        "ContainerRuntimeError: the exit code is unknown: the container ended "
+                        "while its supervisor was gone");
     } else {
         c->has_exit_code = true;
         c->exit_code = exit->exit_code;
     }
     if (exit->oom_killed) {
-        reason_set(c->reason, "OutOfMemoryError: Container killed due to memory usage");
+        task_reason_set(c->reason, "OutOfMemoryError: Container killed due to memory usage");
     }
-    container_end(t, i, now);
+    task_container_end(t, i, now);
 }
 
 /* The exit was notified before; if it was not, nothing is known of how the container ended. */
@@ -284,10 +285,11 @@ void task_stop_done(struct task *t, uint32_t i, int status, const struct moment 
     }
     if (status == 0 || status == ERR_NOTFOUND) {
         if (c->started_at != 0) {
-            reason_set(c->reason, "ContainerRuntimeError: the exit code is unknown: the runtime "
-                                  "does not know the container");
+            task_reason_set(c->reason,
+                            "ContainerRuntimeError: the exit code is unknown: the runtime "
+                            "does not know the container");
         }
-        container_end(t, i, now);
+        task_container_end(t, i, now);
         return;
     }
     c->retry_at_ms = now->boot_ms + STOP_RETRY_MS;
@@ -322,14 +324,14 @@ void task_adopt(struct task *t, uint32_t i, const struct exec_container *found,
     }
     if (found != NULL && found->state == EXEC_EXITED) {
         if (c->phase == CONTAINER_PENDING) {
-            container_move(t, c, CONTAINER_CREATING);
+            task_container_move(t, c, CONTAINER_CREATING);
         }
         task_exited(t, i, &found->exit, now);
         return;
     }
     if (found != NULL && found->state == EXEC_RUNNING) {
         if (c->phase == CONTAINER_PENDING) {
-            container_move(t, c, CONTAINER_CREATING);
+            task_container_move(t, c, CONTAINER_CREATING);
         }
         if (c->phase == CONTAINER_CREATING) {
             running(t, c, (int64_t)found->started_at_ms, now);
@@ -342,13 +344,15 @@ void task_adopt(struct task *t, uint32_t i, const struct exec_container *found,
         return; /* It never began; it may begin now. */
     }
     if (c->started_at == 0) {
-        reason_set(c->reason, "CannotStartContainerError: the agent was restarted while it created "
-                              "the container, and a container is created only once");
+        task_reason_set(c->reason,
+                        "CannotStartContainerError: the agent was restarted while it created "
+                        "the container, and a container is created only once");
     } else {
-        reason_set(c->reason, "ContainerRuntimeError: the exit code is unknown: the container was "
-                              "gone when the agent came back");
+        task_reason_set(c->reason,
+                        "ContainerRuntimeError: the exit code is unknown: the container was "
+                        "gone when the agent came back");
     }
-    container_end(t, i, now);
+    task_container_end(t, i, now);
 }
 
 void task_forget(struct task *t, const struct moment *now)

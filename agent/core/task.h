@@ -88,6 +88,7 @@ struct task {
     bool removed; /* Nothing of it is left. */
     bool remove_busy;
     uint64_t remove_retry_ms;
+    int shown_phase; /* For the shell: the last one it logged. */
     uint32_t n_busy; /* Requests under way: what they point to must stay. */
     struct report_item report;
     /* Private. */
@@ -159,7 +160,7 @@ enum health task_health_status(const struct task *t);
 const char *task_phase_name(int phase);
 const char *container_phase_name(int phase);
 
-/* What to tell the controller, in the arena; strings are borrowed from the task. */
+/* What to tell the controller: a copy, in the arena. */
 void task_report(const struct task *t, struct arena *arena, struct task_report *ret);
 
 #endif

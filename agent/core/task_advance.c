@@ -111,9 +111,9 @@ static enum readiness container_ready(struct pass *p, uint32_t i)
         }
         r = edge_ready(p, &t->edges[k], &text);
         if (r == NEVER) {
-            reason_set(t->containers[i].reason,
-                       "CannotStartContainerError: it depends on container '%s', which %s",
-                       t->spec->containers[t->edges[k].on].name, text);
+            task_reason_set(t->containers[i].reason,
+                            "CannotStartContainerError: it depends on container '%s', which %s",
+                            t->spec->containers[t->edges[k].on].name, text);
             return NEVER;
         }
         if (r == WAIT) {
@@ -163,10 +163,10 @@ static bool create_ready(struct pass *p)
         }
         r = container_ready(p, i);
         if (r == NEVER) {
-            container_end(t, i, p->now);
+            task_container_end(t, i, p->now);
             moved = true;
         } else if (r == READY && c->pulled && p->may_start) {
-            container_move(t, c, CONTAINER_CREATING);
+            task_container_move(t, c, CONTAINER_CREATING);
             busy_begin(t, &c->start_busy);
             (void)act(p, ACTION_START, i);
             moved = true;
@@ -200,10 +200,11 @@ static bool is_over(struct task *t)
         }
         if (c->started_at != 0) {
             t->stop_code = WIRE_STOP_ESSENTIAL_EXITED;
-            reason_set(t->reason, "Essential container in task exited");
+            task_reason_set(t->reason, "Essential container in task exited");
         } else {
             t->stop_code = WIRE_STOP_FAILED_TO_START;
-            reason_set(t->reason, "%s", c->reason[0] != '\0' ? c->reason : "Task failed to start");
+            task_reason_set(t->reason, "%s",
+                            c->reason[0] != '\0' ? c->reason : "Task failed to start");
         }
         return true;
     }
@@ -229,14 +230,14 @@ static bool end_one(struct pass *p, uint32_t i)
     struct task *t = p->t;
     struct container *c = &t->containers[i];
     if (c->phase == CONTAINER_PENDING) {
-        container_end(t, i, p->now);
+        task_container_end(t, i, p->now);
         return true;
     }
     if (c->stop_busy || p->now->boot_ms < c->retry_at_ms || !may_end(t, i)) {
         return false;
     }
     if (c->phase != CONTAINER_STOPPING) {
-        container_move(t, c, CONTAINER_STOPPING);
+        task_container_move(t, c, CONTAINER_STOPPING);
     }
     busy_begin(t, &c->stop_busy);
     act(p, ACTION_STOP, i)->timeout_s = stop_timeout_s(t, i, p->options);

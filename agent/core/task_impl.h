@@ -12,12 +12,12 @@
 void task_touch(struct task *t);
 
 void task_move(struct task *t, int phase);
-void container_move(struct task *t, struct container *c, int phase);
+void task_container_move(struct task *t, struct container *c, int phase);
 
 /* The container's life is over, at now unless its end is known. */
-void container_end(struct task *t, uint32_t i, const struct moment *now);
+void task_container_end(struct task *t, uint32_t i, const struct moment *now);
 
 /* Reasons are said once: the first cause stays. */
-__attribute__((format(printf, 2, 3))) void reason_set(char *reason, const char *fmt, ...);
+__attribute__((format(printf, 2, 3))) void task_reason_set(char *reason, const char *fmt, ...);
 
 #endif

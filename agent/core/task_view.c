@@ -54,8 +54,8 @@ void task_report(const struct task *t, struct arena *arena, struct task_report *
         r->health = c->health;
         r->has_exit_code = c->has_exit_code;
         r->exit_code = c->exit_code;
-        r->reason = c->reason;
-        r->image_digest = c->image.manifest;
+        r->reason = arena_strdup(arena, c->reason);
+        r->image_digest = arena_strdup(arena, c->image.manifest);
         r->runtime_id = "";
         if (c->started_at != 0) { /* The runtime's own name of a container is not ours to know. */
             char hex[ID_HEX_LEN + 1];
@@ -67,7 +67,7 @@ void task_report(const struct task *t, struct arena *arena, struct task_report *
     ret->status = task_status(t);
     ret->stop_code = t->stop_code;
     ret->health = task_health_status(t);
-    ret->reason = t->reason;
+    ret->reason = arena_strdup(arena, t->reason);
     ret->pull_started_at = t->pull_started_at;
     ret->pull_stopped_at = t->pull_stopped_at;
     ret->started_at = t->started_at;
