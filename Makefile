@@ -149,7 +149,7 @@ $(nano_c:.c=.o): | $(nano_hdr)
 define archive
 	@mkdir -p $(@D)
 	@rm -f $@
-	@ar rcs $@ $^
+	@ar qcs $@ $^
 endef
 $(lib_common): $(call objs,$(common_src)) ; $(archive)
 $(lib_controller): $(call objs,$(controller_src)) ; $(archive)

@@ -4,7 +4,7 @@
  *
  * Run K uses the seeds N to N + K - 1; each draws its own shape and rates of faults. A failure
  * prints its seed; --seed with that number and --verbose shows what happened. */
-#include "tests/sim/world.h"
+#include "tests/sim/simworld.h"
 
 #include "common/base/prng.h"
 #include "common/base/str.h"
@@ -32,12 +32,12 @@ static unsigned maybe(struct prng *p, unsigned max)
     return prng_below(p, 2) == 0 ? 0 : upto(p, max);
 }
 
-static struct world_options draw(uint64_t seed)
+static struct simworld_options draw(uint64_t seed)
 {
     static const unsigned sizes[8] = {1, 3, 3, 3, 3, 5, 5, 3};
     static const unsigned segments[4] = {8192, 32768, 65536, 262144};
     struct prng p;
-    struct world_options o = {.seed = seed};
+    struct simworld_options o = {.seed = seed};
     prng_init(&p, seed ^ UINT64_C(0x9e3779b97f4a7c15));
     o.n = sizes[prng_below(&p, 8)];
     o.loss = maybe(&p, 200000);
@@ -68,7 +68,7 @@ static struct world_options draw(uint64_t seed)
     return o;
 }
 
-static void add_stats(struct world_stats *sum, const struct world_stats *s)
+static void add_stats(struct simworld_stats *sum, const struct simworld_stats *s)
 {
     const uint64_t *from = (const uint64_t *)s;
     uint64_t *to = (uint64_t *)sum;
@@ -77,7 +77,7 @@ static void add_stats(struct world_stats *sum, const struct world_stats *s)
     }
 }
 
-static void print_stats(const struct world_stats *s, uint64_t runs)
+static void print_stats(const struct simworld_stats *s, uint64_t runs)
 {
     printf("%llu runs: %llu proposed, %llu acknowledged, %llu unknown, %llu applied, %llu reads\n",
            (unsigned long long)runs, (unsigned long long)s->proposed, (unsigned long long)s->acked,
@@ -139,17 +139,17 @@ static struct options parse(int argc, char **argv)
 int main(int argc, char **argv)
 {
     struct options o = parse(argc, argv);
-    struct world_stats sum = {0};
+    struct simworld_stats sum = {0};
     for (uint64_t i = 0; i < o.runs; i++) {
-        struct world_options w = draw(o.seed + i);
-        struct world *world;
+        struct simworld_options w = draw(o.seed + i);
+        struct simworld *world;
         w.plant = (unsigned)o.plant;
         w.verbose = o.verbose;
-        world = world_open(&w);
-        world_run(world, o.ms);
-        world_settle(world, 30000);
-        add_stats(&sum, world_stats(world));
-        world_close(world);
+        world = simworld_open(&w);
+        simworld_run(world, o.ms);
+        simworld_settle(world, 30000);
+        add_stats(&sum, simworld_stats(world));
+        simworld_close(world);
     }
     print_stats(&sum, o.runs);
     if (o.runs > 0 && (sum.acked < 10 * o.runs || sum.elections < o.runs)) {

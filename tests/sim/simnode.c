@@ -1,6 +1,6 @@
 /* One simulated controller: the same pieces as raftnode.c puts together, driven by events. */
 #include "common/base/hash.h"
-#include "tests/sim/world_impl.h"
+#include "tests/sim/simworld_impl.h"
 
 #include <assert.h>
 #include <string.h>
@@ -13,7 +13,7 @@ static uint64_t now_ms(const struct simnode *n)
 static void must(struct simnode *n, int rv, const struct err *err, const char *what)
 {
     if (rv != 0) {
-        world_fail(n->w, "controller %u: %s: %s", n->at + 1, what, err->text);
+        simworld_fail(n->w, "controller %u: %s: %s", n->at + 1, what, err->text);
     }
 }
 
@@ -40,7 +40,7 @@ static void after(struct simnode *n)
         at_us = n->w->now_us;
     }
     if (n->tick == NULL) {
-        n->tick = world_event(n->w, EV_TICK, n->at, 0, 0);
+        n->tick = simworld_event(n->w, EV_TICK, n->at, 0, 0);
     }
     heap_set(&n->w->events, &n->tick->node, at_us);
 }
@@ -55,7 +55,7 @@ static void on_save_vote(void *ctx, uint64_t term, uint64_t vote)
     if (n->doomed || n->w->opt.plant == PLANT_NO_VOTE) {
         return;
     }
-    if (world_chance(n->w, n->w->opt.write_fault)) {
+    if (simworld_chance(n->w, n->w->opt.write_fault)) {
         simdisk_fail_after(n->disk, 1 + (unsigned)prng_below(&n->w->prng, 4));
     }
     n->doomed = durable_save_vote(n->durable, term, vote, &err) != 0;
@@ -75,18 +75,18 @@ static void drop_op(struct simnode *n, struct write_op *op)
 
 static struct write_op *add_op(struct simnode *n, unsigned n_entries)
 {
-    struct world *w = n->w;
+    struct simworld *w = n->w;
     struct write_op *op = mem_alloc(&w->mem, sizeof *op);
     op->n = n_entries;
     op->entries = n_entries == 0 ? NULL : mem_alloc(&w->mem, n_entries * sizeof *op->entries);
     list_push(&n->writes, &op->link);
     if (!n->writing) {
-        uint64_t us = world_between(w, 50, 50 + w->opt.disk_us_max);
-        if (world_chance(w, w->opt.stall)) {
-            us = world_between(w, us, 400000);
+        uint64_t us = simworld_between(w, 50, 50 + w->opt.disk_us_max);
+        if (simworld_chance(w, w->opt.stall)) {
+            us = simworld_between(w, us, 400000);
         }
         n->writing = true;
-        world_event(w, EV_WRITE, n->at, us, 0);
+        simworld_event(w, EV_WRITE, n->at, us, 0);
     }
     return op;
 }
@@ -101,7 +101,7 @@ static void on_append(void *ctx, uint64_t index, const struct replica_entry *ent
     node->last_ticket = ticket;
     op->ticket = ticket;
     for (unsigned i = 0; i < n; i++) {
-        check_append(node->w, index + i, &entries[i]);
+        simcheck_append(node->w, index + i, &entries[i]);
         op->entries[i] = entries[i];
         op->entries[i].bytes =
             (uint8_t *)mem_dup(&node->w->mem, (const char *)entries[i].bytes, entries[i].len);
@@ -114,7 +114,7 @@ static void on_send(void *ctx, const struct replica_message *message)
     struct message m = {.kind = MESSAGE_REPLICA};
     m.replica = *message;
     if (!n->doomed) {
-        world_send(n->w, n->at, &m, message->peer);
+        simworld_send(n->w, n->at, &m, message->peer);
     }
 }
 
@@ -125,18 +125,18 @@ static void on_apply(void *ctx, uint64_t index, const struct replica_entry *e)
         list_empty(&n->proposals) ? NULL : container_of(n->proposals.next, struct proposal, link);
     uint64_t digest;
     if (index != n->state.index + 1) {
-        world_fail(n->w, "controller %u applies %llu after %llu", n->at + 1,
-                   (unsigned long long)index, (unsigned long long)n->state.index);
+        simworld_fail(n->w, "controller %u applies %llu after %llu", n->at + 1,
+                      (unsigned long long)index, (unsigned long long)n->state.index);
     }
-    digest = check_apply(n->w, n->at, index, e, n->state.digest);
-    n->state = (struct state){index, e->term, digest};
+    digest = simcheck_apply(n->w, n->at, index, e, n->state.digest);
+    n->state = (struct simstate){index, e->term, digest};
     n->w->stats.applied++;
     if (p == NULL || p->index != index) {
         return;
     }
     if (e->len < 8 || get_u64(e->bytes) != p->id) {
-        world_fail(n->w, "controller %u: entry %llu is not what was proposed", n->at + 1,
-                   (unsigned long long)index);
+        simworld_fail(n->w, "controller %u: entry %llu is not what was proposed", n->at + 1,
+                      (unsigned long long)index);
     }
     n->w->stats.acked++;
     n->w->check.acked = index > n->w->check.acked ? index : n->w->check.acked;
@@ -148,12 +148,12 @@ static void on_changed(void *ctx, const struct replica_status *s)
 {
     struct simnode *n = ctx;
     if (s->state == RAFT_LEADER) {
-        check_leader(n->w, n->at, s->term);
+        simcheck_leader(n->w, n->at, s->term);
     }
-    world_trace(n->w, "controller %u: %s term %llu leader %llu%s last %llu commit %llu", n->at + 1,
-                raft_state_name((int)s->state), (unsigned long long)s->term,
-                (unsigned long long)s->leader, s->ready ? " ready" : "",
-                (unsigned long long)s->last, (unsigned long long)s->commit);
+    simworld_trace(n->w, "controller %u: %s term %llu leader %llu%s last %llu commit %llu",
+                   n->at + 1, raft_state_name((int)s->state), (unsigned long long)s->term,
+                   (unsigned long long)s->leader, s->ready ? " ready" : "",
+                   (unsigned long long)s->last, (unsigned long long)s->commit);
 }
 
 static void drop_requests(struct simnode *n)
@@ -183,8 +183,8 @@ static void check_read(struct simnode *n, uint64_t need)
 {
     n->w->stats.reads++;
     if (n->state.index < need) {
-        world_fail(n->w, "controller %u reads at %llu, but %llu was acknowledged before", n->at + 1,
-                   (unsigned long long)n->state.index, (unsigned long long)need);
+        simworld_fail(n->w, "controller %u reads at %llu, but %llu was acknowledged before",
+                      n->at + 1, (unsigned long long)n->state.index, (unsigned long long)need);
     }
 }
 
@@ -209,7 +209,7 @@ static void on_snapshot_send(void *ctx, uint64_t peer, uint64_t index)
     bool was_busy = transfer_busy(n->transfer);
     transfer_start(n->transfer, now_ms(n), peer, replica_status(n->replica).term, index);
     if (!was_busy && transfer_busy(n->transfer)) {
-        world_event(n->w, EV_TRANSFER_TICK, n->at, 100000, 0);
+        simworld_event(n->w, EV_TRANSFER_TICK, n->at, 100000, 0);
     }
 }
 
@@ -222,10 +222,10 @@ static void on_snapshot_install(void *ctx, const struct replica_snapshot *s)
     n->install.conf = n->install_conf;
     n->install_step = 0;
     if (n->incoming.index != s->index) {
-        world_fail(n->w, "controller %u installs %llu, received %llu", n->at + 1,
-                   (unsigned long long)s->index, (unsigned long long)n->incoming.index);
+        simworld_fail(n->w, "controller %u installs %llu, received %llu", n->at + 1,
+                      (unsigned long long)s->index, (unsigned long long)n->incoming.index);
     }
-    world_event(n->w, EV_INSTALL, n->at, world_between(n->w, 100, 20000), 0);
+    simworld_event(n->w, EV_INSTALL, n->at, simworld_between(n->w, 100, 20000), 0);
 }
 
 static const struct replica_io replica_io = {
@@ -244,7 +244,7 @@ static const struct replica_io replica_io = {
  * ------------------------------------------------------------------------- */
 
 /* The k-th byte of the checkpoint of a state: its three numbers, then a pattern. */
-static uint8_t snapshot_byte(const struct state *s, uint64_t k)
+static uint8_t snapshot_byte(const struct simstate *s, uint64_t k)
 {
     const uint64_t words[3] = {s->index, s->term, s->digest};
     if (k < 24) {
@@ -256,7 +256,7 @@ static uint8_t snapshot_byte(const struct state *s, uint64_t k)
 static void xfer_send(void *ctx, uint64_t peer, const struct message *m)
 {
     struct simnode *n = ctx;
-    world_send(n->w, n->at, m, peer);
+    simworld_send(n->w, n->at, m, peer);
 }
 
 static int xfer_conf_at(void *ctx, uint64_t index, uint8_t buf[REPLICA_CONF_MAX], size_t *ret_len,
@@ -269,7 +269,7 @@ static int xfer_conf_at(void *ctx, uint64_t index, uint8_t buf[REPLICA_CONF_MAX]
 static int xfer_open(void *ctx, void **ret_handle, struct transfer_meta *ret, struct err *err)
 {
     struct simnode *n = ctx;
-    struct state *s;
+    struct simstate *s;
     if (n->checkpoint.index == 0) {
         return err_set(err, ERR_AGAIN, "no checkpoint");
     }
@@ -295,7 +295,7 @@ static int xfer_read(void *ctx, void *handle, uint64_t offset, uint8_t *to, size
 static void xfer_close(void *ctx, void *handle)
 {
     struct simnode *n = ctx;
-    mem_free(&n->w->mem, handle, sizeof(struct state));
+    mem_free(&n->w->mem, handle, sizeof(struct simstate));
 }
 
 static bool xfer_wanted(void *ctx, const struct replica_snapshot *s)
@@ -309,7 +309,7 @@ static int xfer_begin(void *ctx, const struct transfer_meta *meta, struct err *e
 {
     struct simnode *n = ctx;
     (void)err;
-    n->incoming = (struct state){meta->index, meta->term, 0};
+    n->incoming = (struct simstate){meta->index, meta->term, 0};
     n->incoming_size = meta->size;
     n->incoming_got = 0;
     return 0;
@@ -357,8 +357,8 @@ static void xfer_trouble(void *ctx, uint64_t peer, const struct err *err)
 {
     struct simnode *n = ctx;
     if (err->code != ERR_AGAIN && err->code != ERR_NOTFOUND) {
-        world_fail(n->w, "controller %u: transfer with %llu: %s", n->at + 1,
-                   (unsigned long long)peer, err->text);
+        simworld_fail(n->w, "controller %u: transfer with %llu: %s", n->at + 1,
+                      (unsigned long long)peer, err->text);
     }
 }
 
@@ -380,7 +380,7 @@ static const struct transfer_io transfer_io = {
 /* --- life
  * ------------------------------------------------------------------------------------------- */
 
-void simnode_init(struct simnode *n, struct world *w, unsigned at)
+void simnode_init(struct simnode *n, struct simworld *w, unsigned at)
 {
     n->w = w;
     n->at = at;
@@ -408,7 +408,7 @@ static void die(struct simnode *n)
     n->replica = NULL;
     n->durable = NULL;
     if (n->tick != NULL) {
-        world_event_drop(n->w, n->tick);
+        simworld_event_drop(n->w, n->tick);
         n->tick = NULL;
     }
     n->up = false;
@@ -428,20 +428,20 @@ void simnode_close(struct simnode *n)
 void simnode_crash(struct simnode *n)
 {
     assert(n->up);
-    world_trace(n->w, "controller %u: crash", n->at + 1);
+    simworld_trace(n->w, "controller %u: crash", n->at + 1);
     n->w->stats.crashes++;
     die(n);
     simdisk_crash(n->disk, &n->w->prng);
     if (n->w->opt.crash_ms > 0 || n->w->opt.write_fault > 0) {
-        world_event(n->w, EV_RESTART, n->at,
-                    world_between(n->w, 1, 2 * (n->w->opt.down_ms + 1)) * 1000, 0);
+        simworld_event(n->w, EV_RESTART, n->at,
+                       simworld_between(n->w, 1, 2 * (n->w->opt.down_ms + 1)) * 1000, 0);
     }
 }
 
 static int boot(struct simnode *n, struct err *err)
 {
-    static const char *const addresses[WORLD_NODES_MAX] = {"a:1", "b:1", "c:1", "d:1", "e:1"};
-    struct conf_member members[WORLD_NODES_MAX];
+    static const char *const addresses[SIMWORLD_NODES_MAX] = {"a:1", "b:1", "c:1", "d:1", "e:1"};
+    struct conf_member members[SIMWORLD_NODES_MAX];
     struct durable_settings set = {
         .id = n->at + 1,
         .members = members,
@@ -457,7 +457,7 @@ static int boot(struct simnode *n, struct err *err)
         .snapshot_ms = 2000,
     };
     int rv;
-    for (unsigned i = 0; i < WORLD_NODES_MAX; i++) {
+    for (unsigned i = 0; i < SIMWORLD_NODES_MAX; i++) {
         members[i] = (struct conf_member){i + 1, addresses[i]};
     }
     rv = durable_open(simdisk_disk(n->disk), &n->w->mem, &set, &n->durable, err);
@@ -487,18 +487,18 @@ void simnode_start(struct simnode *n)
     n->error[0] = '\0';
     if (boot(n, &err) != 0) {
         memcpy(n->error, err.text, sizeof n->error);
-        world_trace(n->w, "controller %u: does not start: %s", n->at + 1, err.text);
+        simworld_trace(n->w, "controller %u: does not start: %s", n->at + 1, err.text);
         if (!n->w->opt.tolerate) {
-            world_fail(n->w, "controller %u does not start: %s", n->at + 1, err.text);
+            simworld_fail(n->w, "controller %u does not start: %s", n->at + 1, err.text);
         }
         die(n);
         return;
     }
     n->up = true;
-    world_trace(n->w, "controller %u: up, checkpoint %llu, log %llu to %llu", n->at + 1,
-                (unsigned long long)n->checkpoint.index,
-                (unsigned long long)replica_status(n->replica).first,
-                (unsigned long long)replica_status(n->replica).last);
+    simworld_trace(n->w, "controller %u: up, checkpoint %llu, log %llu to %llu", n->at + 1,
+                   (unsigned long long)n->checkpoint.index,
+                   (unsigned long long)replica_status(n->replica).first,
+                   (unsigned long long)replica_status(n->replica).last);
     after(n);
 }
 
@@ -559,7 +559,7 @@ void simnode_write(struct simnode *n)
     struct err err = {0};
     uint64_t ticket = 0;
     int rv;
-    if (world_chance(n->w, n->w->opt.write_fault)) {
+    if (simworld_chance(n->w, n->w->opt.write_fault)) {
         simdisk_fail_after(n->disk, 1 + (unsigned)prng_below(&n->w->prng, 6));
     }
     n->writing = false;
@@ -586,7 +586,7 @@ void simnode_install(struct simnode *n)
     case 1:
         n->checkpoint = n->incoming;
         n->state = n->incoming;
-        check_state(n->w, n->at, &n->state);
+        simcheck_state(n->w, n->at, &n->state);
         break;
     default:
         rv = run_writes(n, &ticket, &err);
@@ -596,21 +596,21 @@ void simnode_install(struct simnode *n)
         must(n, rv, &err, "reset");
         durable_install_end(n->durable);
         n->w->stats.installs++;
-        world_trace(n->w, "controller %u: installed %llu", n->at + 1,
-                    (unsigned long long)n->install.index);
+        simworld_trace(n->w, "controller %u: installed %llu", n->at + 1,
+                       (unsigned long long)n->install.index);
         must(n, replica_snapshot_installed(n->replica, now_ms(n), &err), &err, "installed");
         after(n);
         return;
     }
     must(n, rv, &err, "install");
-    world_event(n->w, EV_INSTALL, n->at, world_between(n->w, 100, 20000), 0);
+    simworld_event(n->w, EV_INSTALL, n->at, simworld_between(n->w, 100, 20000), 0);
 }
 
 void simnode_transfer_tick(struct simnode *n)
 {
     transfer_tick(n->transfer, now_ms(n));
     if (transfer_busy(n->transfer)) {
-        world_event(n->w, EV_TRANSFER_TICK, n->at, 100000, 0);
+        simworld_event(n->w, EV_TRANSFER_TICK, n->at, 100000, 0);
     }
 }
 

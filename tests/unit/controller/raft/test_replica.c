@@ -3,29 +3,29 @@
 #include "controller/raft/conf.h"
 #include "controller/raft/replica.h"
 #include "tests/lib/test.h"
-#include "tests/sim/world.h"
+#include "tests/sim/simworld.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-static struct world_options quiet(unsigned n)
+static struct simworld_options quiet(unsigned n)
 {
-    struct world_options o = {.seed = 7, .n = n, .delay_us_min = 200, .delay_us_max = 2000};
+    struct simworld_options o = {.seed = 7, .n = n, .delay_us_min = 200, .delay_us_max = 2000};
     o.disk_us_max = 1000;
     return o;
 }
 
-static unsigned elect(struct world *w)
+static unsigned elect(struct simworld *w)
 {
-    int leader = world_elect(w, 10000);
+    int leader = simworld_elect(w, 10000);
     ck_assert_int_ge(leader, 0);
     return (unsigned)leader;
 }
 
-static uint64_t propose(struct world *w, unsigned node)
+static uint64_t propose(struct simworld *w, unsigned node)
 {
     uint64_t index = 0;
-    ck_assert_int_eq(world_propose(w, node, 20, &index), 0);
+    ck_assert_int_eq(simworld_propose(w, node, 20, &index), 0);
     return index;
 }
 
@@ -35,19 +35,19 @@ static uint64_t propose(struct world *w, unsigned node)
 START_TEST(a_cluster_of_any_size_elects_commits_and_agrees)
     {
         static const unsigned sizes[] = {1, 3, 5};
-        struct world_options o = quiet(sizes[_i]);
-        struct world *w = world_open(&o);
+        struct simworld_options o = quiet(sizes[_i]);
+        struct simworld *w = simworld_open(&o);
         unsigned leader = elect(w);
         for (int i = 0; i < 50; i++) {
             propose(w, leader);
-            ck_assert_int_eq(world_read(w, leader), 0);
+            ck_assert_int_eq(simworld_read(w, leader), 0);
         }
-        world_run(w, 1000);
-        ck_assert_uint_eq(world_stats(w)->acked, 50);
-        ck_assert_uint_eq(world_stats(w)->reads, 50);
-        ck_assert_uint_eq(world_stats(w)->elections, 1);
-        world_settle(w, 5000);
-        world_close(w);
+        simworld_run(w, 1000);
+        ck_assert_uint_eq(simworld_stats(w)->acked, 50);
+        ck_assert_uint_eq(simworld_stats(w)->reads, 50);
+        ck_assert_uint_eq(simworld_stats(w)->elections, 1);
+        simworld_settle(w, 5000);
+        simworld_close(w);
     }
 END_TEST
 
@@ -61,7 +61,7 @@ static bool no_entries_from(void *arg, unsigned from, unsigned to, const struct 
 }
 
 struct mute {
-    struct world *w;
+    struct simworld *w;
     uint64_t term;
 };
 
@@ -77,15 +77,15 @@ static bool no_entries_of_term(void *arg, unsigned from, unsigned to, const stru
         a->entries[a->n_entries - 1].term < mute->term) {
         return true;
     }
-    return world_is_up(mute->w, to) && world_status(mute->w, to).last < a->prev_log_index;
+    return simworld_is_up(mute->w, to) && simworld_status(mute->w, to).last < a->prev_log_index;
 }
 
 /* Figure 8 of the Raft paper: an entry of an old term is on a majority, and must not count as
  * committed until one of the leader's own term is: here it is replaced after that. */
 START_TEST(entries_of_older_terms_are_not_committed_by_counting)
     {
-        struct world_options o = quiet(3);
-        struct world *w;
+        struct simworld_options o = quiet(3);
+        struct simworld *w;
         unsigned a;
         unsigned b;
         unsigned c;
@@ -93,188 +93,188 @@ START_TEST(entries_of_older_terms_are_not_committed_by_counting)
         uint64_t old_term;
         struct mute mute;
         o.message_bytes = 1; /* One entry a message. */
-        w = world_open(&o);
+        w = simworld_open(&o);
         mute.w = w;
         a = elect(w);
-        world_run(w, 500);
+        simworld_run(w, 500);
         /* a has entry k, nobody else. */
-        world_set_filter(w, no_entries_from, &a);
+        simworld_set_filter(w, no_entries_from, &a);
         k = propose(w, a);
-        old_term = world_status(w, a).term;
-        world_run(w, 20);
-        ck_assert_uint_eq(world_status(w, a).durable, k);
-        world_crash(w, a);
+        old_term = simworld_status(w, a).term;
+        simworld_run(w, 20);
+        ck_assert_uint_eq(simworld_status(w, a).durable, k);
+        simworld_crash(w, a);
         /* b leads the next term, has its own entry k, nobody else. */
         mute.term = old_term + 1;
-        world_set_filter(w, no_entries_of_term, &mute);
+        simworld_set_filter(w, no_entries_of_term, &mute);
         b = a;
         for (int i = 0; i < 500 && b == a; i++) {
-            world_run(w, 10);
+            simworld_run(w, 10);
             for (unsigned n = 0; n < 3; n++) {
-                b = n != a && world_status(w, n == a ? (n + 1) % 3 : n).state == RAFT_LEADER ? n
-                                                                                             : b;
+                b = n != a && simworld_status(w, n == a ? (n + 1) % 3 : n).state == RAFT_LEADER ? n
+                                                                                                : b;
             }
         }
         ck_assert_uint_ne(b, a);
         c = 3 - a - b;
-        world_run(w, 20);
-        ck_assert_uint_eq(world_status(w, b).durable, k);
-        world_crash(w, b);
+        simworld_run(w, 20);
+        ck_assert_uint_eq(simworld_status(w, b).durable, k);
+        simworld_crash(w, b);
         /* a leads again and puts the old k on c: a majority has it. */
-        mute.term = world_status(w, c).term + 1;
-        world_restart(w, a);
-        for (int i = 0;
-             i < 500 && (world_status(w, c).durable < k || world_term_of(w, c, k) != old_term);
+        mute.term = simworld_status(w, c).term + 1;
+        simworld_restart(w, a);
+        for (int i = 0; i < 500 && (simworld_status(w, c).durable < k ||
+                                    simworld_term_of(w, c, k) != old_term);
              i++) {
-            world_run(w, 10);
+            simworld_run(w, 10);
         }
-        ck_assert_uint_eq(world_term_of(w, a, k), old_term);
-        ck_assert_uint_eq(world_term_of(w, c, k), old_term);
-        world_run(w, 100);
-        ck_assert_uint_lt(world_status(w, a).commit, k);
+        ck_assert_uint_eq(simworld_term_of(w, a, k), old_term);
+        ck_assert_uint_eq(simworld_term_of(w, c, k), old_term);
+        simworld_run(w, 100);
+        ck_assert_uint_lt(simworld_status(w, a).commit, k);
         /* And so b may replace it. */
-        world_crash(w, a);
-        world_restart(w, b);
-        world_set_filter(w, NULL, NULL);
+        simworld_crash(w, a);
+        simworld_restart(w, b);
+        simworld_set_filter(w, NULL, NULL);
         ck_assert_uint_eq(elect(w), b);
-        world_run(w, 200);
-        ck_assert_uint_ge(world_status(w, c).applied, k);
-        ck_assert_uint_ne(world_term_of(w, c, k), old_term);
-        world_settle(w, 10000);
-        world_close(w);
+        simworld_run(w, 200);
+        ck_assert_uint_ge(simworld_status(w, c).applied, k);
+        ck_assert_uint_ne(simworld_term_of(w, c, k), old_term);
+        simworld_settle(w, 10000);
+        simworld_close(w);
     }
 END_TEST
 
 /* A follower that has a long wrong tail says what it has checked, not how long its log is. */
 START_TEST(a_stale_suffix_is_not_counted_as_a_copy)
     {
-        struct world_options o = quiet(3);
-        struct world *w = world_open(&o);
+        struct simworld_options o = quiet(3);
+        struct simworld *w = simworld_open(&o);
         unsigned a = elect(w);
         unsigned b;
         uint64_t commit;
-        world_run(w, 500);
-        world_isolate(w, a, true);
+        simworld_run(w, 500);
+        simworld_isolate(w, a, true);
         for (int i = 0; i < 40; i++) {
             propose(w, a);
         }
-        world_run(w, 2000);
+        simworld_run(w, 2000);
         b = elect(w);
         ck_assert_uint_ne(a, b);
-        world_run(w, 200);
-        commit = world_status(w, b).commit;
+        simworld_run(w, 200);
+        commit = simworld_status(w, b).commit;
         /* Only a remains to answer b, and gets no entries. */
-        world_isolate(w, 3 - a - b, true);
-        world_isolate(w, a, false);
-        world_cut(w, 3 - a - b, a, true);
-        world_cut(w, a, 3 - a - b, true);
-        world_set_filter(w, no_entries_from, &b);
+        simworld_isolate(w, 3 - a - b, true);
+        simworld_isolate(w, a, false);
+        simworld_cut(w, 3 - a - b, a, true);
+        simworld_cut(w, a, 3 - a - b, true);
+        simworld_set_filter(w, no_entries_from, &b);
         for (int i = 0; i < 10; i++) {
             propose(w, b);
         }
-        world_run(w, 250);
-        ck_assert_int_eq(world_status(w, b).state, RAFT_LEADER);
-        ck_assert_uint_eq(world_status(w, b).commit, commit);
-        world_settle(w, 10000);
-        world_close(w);
+        simworld_run(w, 250);
+        ck_assert_int_eq(simworld_status(w, b).state, RAFT_LEADER);
+        ck_assert_uint_eq(simworld_status(w, b).commit, commit);
+        simworld_settle(w, 10000);
+        simworld_close(w);
     }
 END_TEST
 
 START_TEST(all_controllers_crash_at_once_and_nothing_acknowledged_is_lost)
     {
-        struct world_options o = quiet(3);
-        struct world *w = world_open(&o);
+        struct simworld_options o = quiet(3);
+        struct simworld *w = simworld_open(&o);
         for (int round = 0; round < 5; round++) {
             unsigned leader = elect(w);
             for (int i = 0; i < 30; i++) {
                 propose(w, leader);
-                world_run(w, 1);
+                simworld_run(w, 1);
             }
             for (unsigned i = 0; i < 3; i++) {
-                world_crash(w, i);
+                simworld_crash(w, i);
             }
             for (unsigned i = 0; i < 3; i++) {
-                world_restart(w, i);
+                simworld_restart(w, i);
             }
         }
-        ck_assert_uint_gt(world_stats(w)->acked, 50);
-        world_settle(w, 10000);
-        world_close(w);
+        ck_assert_uint_gt(simworld_stats(w)->acked, 50);
+        simworld_settle(w, 10000);
+        simworld_close(w);
     }
 END_TEST
 
 /* With losses on the way; the pieces of the checkpoint are sent again. */
 START_TEST(a_controller_behind_the_trimmed_log_gets_a_snapshot)
     {
-        struct world_options o = quiet(3);
-        struct world *w;
+        struct simworld_options o = quiet(3);
+        struct simworld *w;
         unsigned leader;
         unsigned slow;
         o.snapshot_bytes = 500000;
         o.loss = 50000;
         o.trailing = 10;
-        w = world_open(&o);
+        w = simworld_open(&o);
         leader = elect(w);
         slow = (leader + 1) % 3;
-        world_crash(w, slow);
+        simworld_crash(w, slow);
         for (int i = 0; i < 200; i++) {
             propose(w, elect(w));
-            world_run(w, 5);
+            simworld_run(w, 5);
         }
-        world_run(w, 1000);
+        simworld_run(w, 1000);
         for (unsigned i = 0; i < 3; i++) {
             if (i != slow) {
-                world_checkpoint(w, i);
-                ck_assert_uint_gt(world_status(w, i).first, 100);
+                simworld_checkpoint(w, i);
+                ck_assert_uint_gt(simworld_status(w, i).first, 100);
             }
         }
-        world_restart(w, slow);
-        world_run(w, 15000);
-        ck_assert_uint_eq(world_stats(w)->installs, 1);
-        world_crash(w, slow);
-        world_restart(w, slow);
-        world_settle(w, 10000);
-        ck_assert_uint_eq(world_stats(w)->installs, 1);
-        world_close(w);
+        simworld_restart(w, slow);
+        simworld_run(w, 15000);
+        ck_assert_uint_eq(simworld_stats(w)->installs, 1);
+        simworld_crash(w, slow);
+        simworld_restart(w, slow);
+        simworld_settle(w, 10000);
+        ck_assert_uint_eq(simworld_stats(w)->installs, 1);
+        simworld_close(w);
     }
 END_TEST
 
 START_TEST(a_leader_without_majority_answers_nobody_and_steps_down)
     {
-        struct world_options o = quiet(3);
-        struct world *w = world_open(&o);
+        struct simworld_options o = quiet(3);
+        struct simworld *w = simworld_open(&o);
         unsigned leader = elect(w);
         uint64_t acked;
-        world_run(w, 200);
-        acked = world_stats(w)->acked;
-        world_isolate(w, leader, true);
-        ck_assert_int_eq(world_read(w, leader), 0);
+        simworld_run(w, 200);
+        acked = simworld_stats(w)->acked;
+        simworld_isolate(w, leader, true);
+        ck_assert_int_eq(simworld_read(w, leader), 0);
         propose(w, leader);
-        world_run(w, 2000);
-        ck_assert_uint_eq(world_stats(w)->reads, 0);
-        ck_assert_uint_eq(world_stats(w)->acked, acked);
-        ck_assert_uint_eq(world_stats(w)->lost, 1);
-        ck_assert_int_ne(world_status(w, leader).state, RAFT_LEADER);
-        ck_assert_int_eq(world_propose(w, leader, 20, NULL), ERR_NOTLEADER);
-        ck_assert_int_eq(world_read(w, leader), ERR_NOTLEADER);
-        world_settle(w, 10000);
-        world_close(w);
+        simworld_run(w, 2000);
+        ck_assert_uint_eq(simworld_stats(w)->reads, 0);
+        ck_assert_uint_eq(simworld_stats(w)->acked, acked);
+        ck_assert_uint_eq(simworld_stats(w)->lost, 1);
+        ck_assert_int_ne(simworld_status(w, leader).state, RAFT_LEADER);
+        ck_assert_int_eq(simworld_propose(w, leader, 20, NULL), ERR_NOTLEADER);
+        ck_assert_int_eq(simworld_read(w, leader), ERR_NOTLEADER);
+        simworld_settle(w, 10000);
+        simworld_close(w);
     }
 END_TEST
 
 START_TEST(leadership_is_handed_over_without_waiting_for_a_timeout)
     {
-        struct world_options o = quiet(3);
-        struct world *w = world_open(&o);
+        struct simworld_options o = quiet(3);
+        struct simworld *w = simworld_open(&o);
         unsigned leader = elect(w);
         unsigned next = (leader + 1) % 3;
-        world_run(w, 200);
-        ck_assert_int_eq(world_transfer(w, leader, next), 0);
-        ck_assert_int_eq(world_propose(w, leader, 20, NULL), ERR_AGAIN);
-        world_run(w, 50);
-        ck_assert_int_eq(world_leader(w), (int)next);
-        world_settle(w, 10000);
-        world_close(w);
+        simworld_run(w, 200);
+        ck_assert_int_eq(simworld_transfer(w, leader, next), 0);
+        ck_assert_int_eq(simworld_propose(w, leader, 20, NULL), ERR_AGAIN);
+        simworld_run(w, 50);
+        ck_assert_int_eq(simworld_leader(w), (int)next);
+        simworld_settle(w, 10000);
+        simworld_close(w);
     }
 END_TEST
 
@@ -295,68 +295,68 @@ static bool only_pre_votes_for(void *arg, unsigned from, unsigned to, const stru
  * pre-vote alone would let them refuse each other for ever. */
 START_TEST(a_candidate_that_is_behind_learns_the_term)
     {
-        struct world_options o = quiet(3);
-        struct world *w = world_open(&o);
+        struct simworld_options o = quiet(3);
+        struct simworld *w = simworld_open(&o);
         unsigned a = elect(w);
         unsigned b = (a + 1) % 3;
         unsigned c = (a + 2) % 3;
-        world_run(w, 300);
-        world_isolate(w, a, true);
-        world_set_filter(w, only_pre_votes_for, &b);
-        world_run(w, 8000);
-        ck_assert_uint_gt(world_status(w, b).term, world_status(w, c).term + 3);
-        world_isolate(w, a, false);
-        world_isolate(w, b, true);
-        world_set_filter(w, NULL, NULL);
+        simworld_run(w, 300);
+        simworld_isolate(w, a, true);
+        simworld_set_filter(w, only_pre_votes_for, &b);
+        simworld_run(w, 8000);
+        ck_assert_uint_gt(simworld_status(w, b).term, simworld_status(w, c).term + 3);
+        simworld_isolate(w, a, false);
+        simworld_isolate(w, b, true);
+        simworld_set_filter(w, NULL, NULL);
         for (int i = 0; i < 5; i++) {
             propose(w, elect(w));
         }
-        world_run(w, 300);
+        simworld_run(w, 300);
         for (unsigned i = 0; i < 3; i++) {
-            world_crash(w, i);
+            simworld_crash(w, i);
         }
-        world_isolate(w, b, false);
-        world_restart(w, b);
-        world_restart(w, c);
-        ck_assert_uint_gt(world_status(w, b).term, world_status(w, c).term + 1);
-        ck_assert_uint_lt(world_status(w, b).last, world_status(w, c).last);
+        simworld_isolate(w, b, false);
+        simworld_restart(w, b);
+        simworld_restart(w, c);
+        ck_assert_uint_gt(simworld_status(w, b).term, simworld_status(w, c).term + 1);
+        ck_assert_uint_lt(simworld_status(w, b).last, simworld_status(w, c).last);
         ck_assert_int_eq((int)elect(w), (int)c);
-        world_settle(w, 10000);
-        world_close(w);
+        simworld_settle(w, 10000);
+        simworld_close(w);
     }
 END_TEST
 
 START_TEST(a_controller_with_a_damaged_log_stays_out_and_the_others_go_on)
     {
-        struct world_options o = quiet(3);
-        struct world *w;
+        struct simworld_options o = quiet(3);
+        struct simworld *w;
         unsigned leader;
         unsigned sick;
         uint8_t byte = 0x55;
         o.tolerate = true;
-        w = world_open(&o);
+        w = simworld_open(&o);
         leader = elect(w);
         sick = (leader + 1) % 3;
         for (int i = 0; i < 100; i++) {
             propose(w, leader);
-            world_run(w, 5);
+            simworld_run(w, 5);
         }
-        world_crash(w, sick);
-        ck_assert(simdisk_poke(world_disk(w, sick), "log-0000000001", 300, &byte, 1));
-        world_restart(w, sick);
-        ck_assert(!world_is_up(w, sick));
-        ck_assert_ptr_nonnull(strstr(world_error(w, sick), "log-0000000001: damaged at offset"));
+        simworld_crash(w, sick);
+        ck_assert(simdisk_poke(simworld_disk(w, sick), "log-0000000001", 300, &byte, 1));
+        simworld_restart(w, sick);
+        ck_assert(!simworld_is_up(w, sick));
+        ck_assert_ptr_nonnull(strstr(simworld_error(w, sick), "log-0000000001: damaged at offset"));
         propose(w, leader);
-        world_run(w, 200);
-        ck_assert_uint_eq(world_stats(w)->acked, 101);
-        world_close(w);
+        simworld_run(w, 200);
+        ck_assert_uint_eq(simworld_stats(w)->acked, 101);
+        simworld_close(w);
     }
 END_TEST
 
 START_TEST(random_faults_break_nothing)
     {
-        struct world_options o = quiet(((unsigned)_i % 3) * 2 + 1);
-        struct world *w;
+        struct simworld_options o = quiet(((unsigned)_i % 3) * 2 + 1);
+        struct simworld *w;
         o.seed = 1000 + (uint64_t)_i;
         o.loss = 50000;
         o.dup = 20000;
@@ -374,20 +374,20 @@ START_TEST(random_faults_break_nothing)
         o.checkpoint_ms = 700;
         o.trailing = 30;
         o.snapshot_bytes = 100000;
-        w = world_open(&o);
-        world_run(w, 6000);
-        world_settle(w, 30000);
-        ck_assert_uint_gt(world_stats(w)->acked, 20);
-        world_close(w);
+        w = simworld_open(&o);
+        simworld_run(w, 6000);
+        simworld_settle(w, 30000);
+        ck_assert_uint_gt(simworld_stats(w)->acked, 20);
+        simworld_close(w);
     }
 END_TEST
 
-/* A planted fault ends the process with status 1, see world_fail(). */
+/* A planted fault ends the process with status 1, see simworld_fail(). */
 START_TEST(planted_faults_are_found)
     {
         for (uint64_t seed = 1; seed < 60; seed++) {
-            struct world_options o = quiet(3);
-            struct world *w;
+            struct simworld_options o = quiet(3);
+            struct simworld *w;
             o.seed = seed;
             o.plant = (unsigned)_i;
             o.crash_ms = 700;
@@ -396,10 +396,10 @@ START_TEST(planted_faults_are_found)
             o.pause_ms = 1500;
             o.client_ms = 3;
             o.read_ms = 5;
-            w = world_open(&o);
-            world_run(w, 8000);
-            world_settle(w, 30000);
-            world_close(w);
+            w = simworld_open(&o);
+            simworld_run(w, 8000);
+            simworld_settle(w, 30000);
+            simworld_close(w);
         }
         exit(0);
     }

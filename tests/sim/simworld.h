@@ -1,4 +1,4 @@
-/* tests/sim/world.h
+/* tests/sim/simworld.h
  *
  * A cluster in one thread: the real replica, log files, vote and checkpoint transfer over simulated
  * disks, network and time. One seed decides everything. Used by ecs-sim with random faults and by
@@ -7,9 +7,10 @@
  * What is always checked: one leader per term; entries with the same index and term are the same;
  * every controller applies the same entries in the same order; what was acknowledged is applied
  * everywhere in the end; reads see everything acknowledged before they were asked for; memory is
- * returned. A violation prints seed, time and what happened, and ends the process (world_fail). */
-#ifndef TESTS_SIM_WORLD_H
-#define TESTS_SIM_WORLD_H
+ * returned. A violation prints seed, time and what happened, and ends the process (simworld_fail).
+ */
+#ifndef TESTS_SIM_SIMWORLD_H
+#define TESTS_SIM_SIMWORLD_H
 
 #include "controller/raftio/message.h"
 #include "tests/sim/simdisk.h"
@@ -17,11 +18,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define WORLD_NODES_MAX 5u
+#define SIMWORLD_NODES_MAX 5u
 
-struct world; /* Opaque. */
+struct simworld; /* Opaque. */
 
-struct world_options { /* Zeroed: a quiet world. Rates are per million. */
+struct simworld_options { /* Zeroed: a quiet world. Rates are per million. */
     uint64_t seed;
     unsigned n;    /* Controllers: 1, 3 or 5. */
     unsigned loss; /* Messages. */
@@ -46,62 +47,62 @@ struct world_options { /* Zeroed: a quiet world. Rates are per million. */
     unsigned segment_bytes;  /* Default 64 KiB. */
     unsigned message_bytes;  /* See replica_settings; default 1 MiB. */
     unsigned snapshot_bytes; /* Size of a checkpoint; default 1,000. */
-    unsigned plant;          /* Break something on purpose; see world.c. */
+    unsigned plant;          /* Break something on purpose; see simworld.c. */
     bool tolerate;           /* A controller that refuses to start stays down. */
     bool verbose;
 };
 
-struct world_stats {
+struct simworld_stats {
     uint64_t proposed, acked, lost, refused, applied;
     uint64_t reads, elections, crashes, faults, cuts, pauses, handovers;
     uint64_t checkpoints, installs, messages, dropped, torn;
 };
 
-struct world *world_open(const struct world_options *options);
+struct simworld *simworld_open(const struct simworld_options *options);
 
 /* Also checks that no memory is left. NULL is fine. */
-void world_close(struct world *w);
+void simworld_close(struct simworld *w);
 
 /* Let this much time pass. */
-void world_run(struct world *w, uint64_t ms);
+void simworld_run(struct simworld *w, uint64_t ms);
 
 /* End all faults, wait until everything agrees (at most limit_ms), then check what must be true in
  * the end. */
-void world_settle(struct world *w, uint64_t limit_ms);
+void simworld_settle(struct simworld *w, uint64_t limit_ms);
 
 /* --- faults by hand
  * -------------------------------------------------------------------------------- */
-void world_crash(struct world *w, unsigned node);
-void world_restart(struct world *w, unsigned node);
+void simworld_crash(struct simworld *w, unsigned node);
+void simworld_restart(struct simworld *w, unsigned node);
 /* Cut or join what `from` sends to `to`. */
-void world_cut(struct world *w, unsigned from, unsigned to, bool cut);
+void simworld_cut(struct simworld *w, unsigned from, unsigned to, bool cut);
 /* Cut or join a node from all others, both ways. */
-void world_isolate(struct world *w, unsigned node, bool cut);
+void simworld_isolate(struct simworld *w, unsigned node, bool cut);
 /* Every message passes here first; false drops it. NULL: none. */
-typedef bool (*world_filter)(void *arg, unsigned from, unsigned to, const struct message *m);
-void world_set_filter(struct world *w, world_filter filter, void *arg);
-struct simdisk *world_disk(struct world *w, unsigned node);
+typedef bool (*simworld_filter)(void *arg, unsigned from, unsigned to, const struct message *m);
+void simworld_set_filter(struct simworld *w, simworld_filter filter, void *arg);
+struct simdisk *simworld_disk(struct simworld *w, unsigned node);
 
 /* --- work by hand
  * ---------------------------------------------------------------------------------- */
 /* 0 or what replica_propose() said. *ret_index may be NULL. */
-int world_propose(struct world *w, unsigned node, size_t len, uint64_t *ret_index);
-int world_read(struct world *w, unsigned node);
-int world_transfer(struct world *w, unsigned node, unsigned to);
-void world_checkpoint(struct world *w, unsigned node);
+int simworld_propose(struct simworld *w, unsigned node, size_t len, uint64_t *ret_index);
+int simworld_read(struct simworld *w, unsigned node);
+int simworld_transfer(struct simworld *w, unsigned node, unsigned to);
+void simworld_checkpoint(struct simworld *w, unsigned node);
 
 /* --- questions
  * ------------------------------------------------------------------------------------- */
-bool world_is_up(const struct world *w, unsigned node);
+bool simworld_is_up(const struct simworld *w, unsigned node);
 /* Why the last restart failed, or "". */
-const char *world_error(const struct world *w, unsigned node);
-struct replica_status world_status(const struct world *w, unsigned node);
-uint64_t world_term_of(const struct world *w, unsigned node, uint64_t index);
+const char *simworld_error(const struct simworld *w, unsigned node);
+struct replica_status simworld_status(const struct simworld *w, unsigned node);
+uint64_t simworld_term_of(const struct simworld *w, unsigned node, uint64_t index);
 /* A ready leader in the highest term, or -1. */
-int world_leader(const struct world *w);
+int simworld_leader(const struct simworld *w);
 /* Run until there is a ready leader (at most limit_ms) and return it, or -1. */
-int world_elect(struct world *w, uint64_t limit_ms);
-const struct world_stats *world_stats(const struct world *w);
-uint64_t world_now_ms(const struct world *w);
+int simworld_elect(struct simworld *w, uint64_t limit_ms);
+const struct simworld_stats *simworld_stats(const struct simworld *w);
+uint64_t simworld_now_ms(const struct simworld *w);
 
 #endif

@@ -1,9 +1,9 @@
-/* tests/sim/world_impl.h
+/* tests/sim/simworld_impl.h
  *
- * Shared by world.c (events, network, faults), simnode.c (one controller) and check.c (what must
- * hold). */
-#ifndef TESTS_SIM_WORLD_IMPL_H
-#define TESTS_SIM_WORLD_IMPL_H
+ * Shared by simworld.c (events, network, faults), simnode.c (one controller) and simcheck.c (what
+ * must hold). */
+#ifndef TESTS_SIM_SIMWORLD_IMPL_H
+#define TESTS_SIM_SIMWORLD_IMPL_H
 
 #include "common/base/heap.h"
 #include "common/base/list.h"
@@ -11,12 +11,12 @@
 #include "controller/raft/replica.h"
 #include "controller/raftio/durable.h"
 #include "controller/raftio/transfer.h"
-#include "tests/sim/world.h"
+#include "tests/sim/simworld.h"
 
-#define WORLD_COMMAND_DEFAULT  200u
-#define WORLD_SEGMENT_DEFAULT  (64u * 1024u)
-#define WORLD_SNAPSHOT_DEFAULT 1000u
-#define PPM                    1000000u
+#define SIMWORLD_COMMAND_DEFAULT  200u
+#define SIMWORLD_SEGMENT_DEFAULT  (64u * 1024u)
+#define SIMWORLD_SNAPSHOT_DEFAULT 1000u
+#define PPM                       1000000u
 
 enum plant { /* Faults put in on purpose, to prove that the checks find them. */
              PLANT_NONE,
@@ -44,7 +44,7 @@ enum event_kind {
     EV_KINDS,
 };
 
-struct event {
+struct simevent {
     struct heap_node node;
     enum event_kind kind;
     unsigned to;         /* Node. */
@@ -57,7 +57,7 @@ struct event {
 /* --- one controller
  * ---------------------------------------------------------------------------------- */
 
-struct state { /* What is applied, in short. */
+struct simstate { /* What is applied, in short. */
     uint64_t index;
     uint64_t term;
     uint64_t digest;
@@ -85,10 +85,10 @@ struct asked { /* A read under way. */
 };
 
 struct simnode {
-    struct world *w;
+    struct simworld *w;
     unsigned at; /* Its id is at + 1. */
     struct simdisk *disk;
-    struct state checkpoint; /* Durable, as the state module's. */
+    struct simstate checkpoint; /* Durable, as the state module's. */
     bool up;
     uint64_t generation;
     uint64_t clock_offset_ms;
@@ -99,8 +99,8 @@ struct simnode {
     struct durable *durable;
     struct replica *replica;
     struct transfer *transfer;
-    struct state state;
-    struct event *tick;
+    struct simstate state;
+    struct simevent *tick;
     struct list writes;
     bool writing;
     uint64_t last_ticket; /* Asked for; see PLANT_EARLY_ACK. */
@@ -110,7 +110,7 @@ struct simnode {
     bool doomed; /* The disk failed inside a callback: crash when it returns. */
 
     /* Receiving a snapshot. */
-    struct state incoming;
+    struct simstate incoming;
     uint64_t incoming_size;
     uint64_t incoming_got;
     unsigned install_step;
@@ -118,7 +118,7 @@ struct simnode {
     uint8_t install_conf[REPLICA_CONF_MAX];
 };
 
-void simnode_init(struct simnode *n, struct world *w, unsigned at);
+void simnode_init(struct simnode *n, struct simworld *w, unsigned at);
 void simnode_close(struct simnode *n);
 void simnode_start(struct simnode *n);
 void simnode_crash(struct simnode *n);
@@ -135,21 +135,21 @@ void simnode_checkpoint(struct simnode *n);
 /* --- what must hold
  * ---------------------------------------------------------------------------------- */
 
-struct appended { /* An entry some log had at an index. */
+struct simappended { /* An entry some log had at an index. */
     uint64_t term;
     uint64_t hash;
-    struct appended *next;
+    struct simappended *next;
 };
 
-struct history {   /* By index - 1. */
-    uint64_t term; /* Of the entry that was applied; 0: not yet. */
+struct simhistory { /* By index - 1. */
+    uint64_t term;  /* Of the entry that was applied; 0: not yet. */
     uint64_t hash;
     uint64_t digest; /* Of the state after it. */
-    struct appended *appended;
+    struct simappended *appended;
 };
 
-struct check {
-    struct history *history;
+struct simcheck {
+    struct simhistory *history;
     size_t cap;
     uint64_t last;     /* Highest index applied anywhere. */
     uint64_t acked;    /* Highest index acknowledged. */
@@ -157,48 +157,48 @@ struct check {
     size_t cap_leaders;
 };
 
-uint64_t check_hash(const struct replica_entry *e);
-void check_append(struct world *w, uint64_t index, const struct replica_entry *e);
+uint64_t simcheck_hash(const struct replica_entry *e);
+void simcheck_append(struct simworld *w, uint64_t index, const struct replica_entry *e);
 /* Returns the digest of the state after this entry. */
-uint64_t check_apply(struct world *w, unsigned node, uint64_t index, const struct replica_entry *e,
-                     uint64_t digest_before);
-void check_state(struct world *w, unsigned node, const struct state *s);
-void check_leader(struct world *w, unsigned node, uint64_t term);
-void check_end(struct world *w);
-void check_close(struct world *w);
+uint64_t simcheck_apply(struct simworld *w, unsigned node, uint64_t index,
+                        const struct replica_entry *e, uint64_t digest_before);
+void simcheck_state(struct simworld *w, unsigned node, const struct simstate *s);
+void simcheck_leader(struct simworld *w, unsigned node, uint64_t term);
+void simcheck_end(struct simworld *w);
+void simcheck_close(struct simworld *w);
 
 /* --- the world
  * ----------------------------------------------------------------------------------------- */
 
-struct world {
+struct simworld {
     struct mem mem;
     size_t in_use;
-    struct world_options opt;
+    struct simworld_options opt;
     struct prng prng;
     uint64_t now_us;
     struct heap events;
-    struct simnode nodes[WORLD_NODES_MAX];
-    bool cut[WORLD_NODES_MAX][WORLD_NODES_MAX];
+    struct simnode nodes[SIMWORLD_NODES_MAX];
+    bool cut[SIMWORLD_NODES_MAX][SIMWORLD_NODES_MAX];
     bool calm; /* Faults are over. */
-    struct check check;
-    struct world_stats stats;
-    world_filter filter;
+    struct simcheck check;
+    struct simworld_stats stats;
+    simworld_filter filter;
     void *filter_arg;
     uint64_t next_id;
 };
 
-__attribute__((format(printf, 2, 3), noreturn)) void world_fail(struct world *w, const char *fmt,
-                                                                ...);
-__attribute__((format(printf, 2, 3))) void world_trace(struct world *w, const char *fmt, ...);
+__attribute__((format(printf, 2, 3), noreturn)) void simworld_fail(struct simworld *w,
+                                                                   const char *fmt, ...);
+__attribute__((format(printf, 2, 3))) void simworld_trace(struct simworld *w, const char *fmt, ...);
 
 /* True with this probability. */
-bool world_chance(struct world *w, unsigned ppm);
-uint64_t world_between(struct world *w, uint64_t min, uint64_t max);
+bool simworld_chance(struct simworld *w, unsigned ppm);
+uint64_t simworld_between(struct simworld *w, uint64_t min, uint64_t max);
 
-struct event *world_event(struct world *w, enum event_kind kind, unsigned to, uint64_t delay_us,
-                          size_t len);
-void world_event_drop(struct world *w, struct event *e);
+struct simevent *simworld_event(struct simworld *w, enum event_kind kind, unsigned to,
+                                uint64_t delay_us, size_t len);
+void simworld_event_drop(struct simworld *w, struct simevent *e);
 
-void world_send(struct world *w, unsigned from, const struct message *m, uint64_t to_id);
+void simworld_send(struct simworld *w, unsigned from, const struct message *m, uint64_t to_id);
 
 #endif

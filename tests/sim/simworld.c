@@ -2,9 +2,9 @@
  *
  * What is not simulated: a disk that returns other bytes than were written (test_log.c does that),
  * and changes of membership. */
-#include "tests/sim/world.h"
+#include "tests/sim/simworld.h"
 
-#include "tests/sim/world_impl.h"
+#include "tests/sim/simworld_impl.h"
 
 #include <assert.h>
 #include <stdarg.h>
@@ -17,7 +17,7 @@
 
 static void *counted_resize(void *ctx, void *ptr, size_t old_size, size_t new_size)
 {
-    struct world *w = ctx;
+    struct simworld *w = ctx;
     void *moved;
     w->in_use = w->in_use - old_size + new_size;
     if (new_size == 0) {
@@ -31,7 +31,7 @@ static void *counted_resize(void *ctx, void *ptr, size_t old_size, size_t new_si
     return moved;
 }
 
-void world_fail(struct world *w, const char *fmt, ...)
+void simworld_fail(struct simworld *w, const char *fmt, ...)
 {
     va_list ap;
     printf("FAIL seed %llu at %llu ms: ", (unsigned long long)w->opt.seed,
@@ -44,7 +44,7 @@ void world_fail(struct world *w, const char *fmt, ...)
     _Exit(1);
 }
 
-void world_trace(struct world *w, const char *fmt, ...)
+void simworld_trace(struct simworld *w, const char *fmt, ...)
 {
     va_list ap;
     if (!w->opt.verbose) {
@@ -57,20 +57,20 @@ void world_trace(struct world *w, const char *fmt, ...)
     printf("\n");
 }
 
-bool world_chance(struct world *w, unsigned ppm)
+bool simworld_chance(struct simworld *w, unsigned ppm)
 {
     return !w->calm && ppm > 0 && prng_below(&w->prng, PPM) < ppm;
 }
 
-uint64_t world_between(struct world *w, uint64_t min, uint64_t max)
+uint64_t simworld_between(struct simworld *w, uint64_t min, uint64_t max)
 {
     return max <= min ? min : min + prng_below(&w->prng, max - min + 1);
 }
 
-struct event *world_event(struct world *w, enum event_kind kind, unsigned to, uint64_t delay_us,
-                          size_t len)
+struct simevent *simworld_event(struct simworld *w, enum event_kind kind, unsigned to,
+                                uint64_t delay_us, size_t len)
 {
-    struct event *e = mem_alloc(&w->mem, sizeof *e + len);
+    struct simevent *e = mem_alloc(&w->mem, sizeof *e + len);
     e->kind = kind;
     e->to = to;
     e->len = len;
@@ -82,7 +82,7 @@ struct event *world_event(struct world *w, enum event_kind kind, unsigned to, ui
     return e;
 }
 
-void world_event_drop(struct world *w, struct event *e)
+void simworld_event_drop(struct simworld *w, struct simevent *e)
 {
     heap_remove(&w->events, &e->node);
     mem_free(&w->mem, e, sizeof *e + e->len);
@@ -91,27 +91,27 @@ void world_event_drop(struct world *w, struct event *e)
 /* --- network
  * ----------------------------------------------------------------------------------------- */
 
-static void post(struct world *w, unsigned from, unsigned to, const struct buf *frame)
+static void post(struct simworld *w, unsigned from, unsigned to, const struct buf *frame)
 {
-    uint64_t us = world_between(w, w->opt.delay_us_min, w->opt.delay_us_max);
+    uint64_t us = simworld_between(w, w->opt.delay_us_min, w->opt.delay_us_max);
     size_t len = frame->len - MESSAGE_HEAD;
-    struct event *e;
-    if (world_chance(w, w->opt.slow)) {
-        us = world_between(w, us, w->opt.slow_us_max);
+    struct simevent *e;
+    if (simworld_chance(w, w->opt.slow)) {
+        us = simworld_between(w, us, w->opt.slow_us_max);
     }
-    e = world_event(w, EV_DELIVER, to, us, len);
+    e = simworld_event(w, EV_DELIVER, to, us, len);
     e->from = from;
     memcpy(e->bytes, frame->data + MESSAGE_HEAD, len);
 }
 
-void world_send(struct world *w, unsigned from, const struct message *m, uint64_t to_id)
+void simworld_send(struct simworld *w, unsigned from, const struct message *m, uint64_t to_id)
 {
     unsigned to = (unsigned)to_id - 1;
     struct buf frame;
     assert(to_id >= 1);
     assert(to < w->opt.n);
     w->stats.messages++;
-    if (w->cut[from][to] || world_chance(w, w->opt.loss) ||
+    if (w->cut[from][to] || simworld_chance(w, w->opt.loss) ||
         (w->filter != NULL && !w->filter(w->filter_arg, from, to, m))) {
         w->stats.dropped++;
         return;
@@ -119,10 +119,10 @@ void world_send(struct world *w, unsigned from, const struct message *m, uint64_
     buf_init(&frame, &w->mem, MESSAGE_HEAD + MESSAGE_BODY_MAX);
     message_encode(m, &frame);
     if (frame.overflow) {
-        world_fail(w, "a message is too large");
+        simworld_fail(w, "a message is too large");
     }
     post(w, from, to, &frame);
-    if (world_chance(w, w->opt.dup)) {
+    if (simworld_chance(w, w->opt.dup)) {
         post(w, from, to, &frame);
     }
     buf_close(&frame);
@@ -131,14 +131,14 @@ void world_send(struct world *w, unsigned from, const struct message *m, uint64_
 /* --- random faults
  * ----------------------------------------------------------------------------------- */
 
-static void again(struct world *w, enum event_kind kind, unsigned mean_ms, unsigned node)
+static void again(struct simworld *w, enum event_kind kind, unsigned mean_ms, unsigned node)
 {
     if (mean_ms > 0 && !w->calm) {
-        world_event(w, kind, node, world_between(w, 1, 2000ull * mean_ms), 0);
+        simworld_event(w, kind, node, simworld_between(w, 1, 2000ull * mean_ms), 0);
     }
 }
 
-static void random_cut(struct world *w)
+static void random_cut(struct simworld *w)
 {
     unsigned node = (unsigned)prng_below(&w->prng, w->opt.n);
     unsigned other = (unsigned)prng_below(&w->prng, w->opt.n);
@@ -149,31 +149,31 @@ static void random_cut(struct world *w)
         memset(w->cut, 0, sizeof w->cut);
         break;
     case 2:
-        world_isolate(w, node, true);
+        simworld_isolate(w, node, true);
         break;
     default:
-        world_cut(w, node, other, true);
+        simworld_cut(w, node, other, true);
         break;
     }
 }
 
-static void random_pause(struct world *w)
+static void random_pause(struct simworld *w)
 {
     struct simnode *n = &w->nodes[prng_below(&w->prng, w->opt.n)];
     w->stats.pauses++;
-    n->paused_until_us = w->now_us + world_between(w, 1000, 1500000);
+    n->paused_until_us = w->now_us + simworld_between(w, 1000, 1500000);
 }
 
-static void world_happens(struct world *w, const struct event *e)
+static void simworld_happens(struct simworld *w, const struct simevent *e)
 {
-    const struct world_options *o = &w->opt;
+    const struct simworld_options *o = &w->opt;
     struct simnode *any = &w->nodes[prng_below(&w->prng, o->n)];
     if (w->calm) {
         return;
     }
     switch (e->kind) {
     case EV_CLIENT:
-        simnode_propose(any, world_between(w, 8, o->command_max), NULL);
+        simnode_propose(any, simworld_between(w, 8, o->command_max), NULL);
         again(w, e->kind, o->client_ms, 0);
         break;
     case EV_READ:
@@ -211,7 +211,7 @@ static void world_happens(struct world *w, const struct event *e)
     case EV_RESTART:
     case EV_TRANSFER_TICK:
     case EV_KINDS:
-        assert(!"not a random event");
+        abort(); /* Not a random event. */
         break;
     }
 }
@@ -219,7 +219,7 @@ static void world_happens(struct world *w, const struct event *e)
 /* --- the loop
  * ---------------------------------------------------------------------------------------- */
 
-static void node_happens(struct world *w, struct event *e)
+static void node_happens(struct simworld *w, struct simevent *e)
 {
     struct simnode *n = &w->nodes[e->to];
     switch (e->kind) {
@@ -247,12 +247,12 @@ static void node_happens(struct world *w, struct event *e)
     case EV_HANDOVER:
     case EV_CHECKPOINT:
     case EV_KINDS:
-        world_happens(w, e);
+        simworld_happens(w, e);
         break;
     }
 }
 
-static void dispatch(struct world *w, struct event *e)
+static void dispatch(struct simworld *w, struct simevent *e)
 {
     struct simnode *n = &w->nodes[e->to];
     if (e->kind == EV_RESTART) {
@@ -262,7 +262,7 @@ static void dispatch(struct world *w, struct event *e)
         return;
     }
     if (e->kind > EV_TRANSFER_TICK) {
-        world_happens(w, e);
+        simworld_happens(w, e);
         return;
     }
     if (!n->up || (e->generation != 0 && e->generation != n->generation)) {
@@ -271,11 +271,11 @@ static void dispatch(struct world *w, struct event *e)
     node_happens(w, e);
 }
 
-static void run_until(struct world *w, uint64_t until_us)
+static void run_until(struct simworld *w, uint64_t until_us)
 {
     struct heap_node *first;
     while ((first = heap_first(&w->events)) != NULL && first->key <= until_us) {
-        struct event *e = container_of(first, struct event, node);
+        struct simevent *e = container_of(first, struct simevent, node);
         struct simnode *n = &w->nodes[e->to];
         w->now_us = first->key > w->now_us ? first->key : w->now_us;
         if (e->kind < EV_RESTART && n->up && n->paused_until_us > w->now_us) {
@@ -293,7 +293,7 @@ static void run_until(struct world *w, uint64_t until_us)
     w->now_us = until_us;
 }
 
-void world_run(struct world *w, uint64_t ms)
+void simworld_run(struct simworld *w, uint64_t ms)
 {
     run_until(w, w->now_us + ms * 1000);
 }
@@ -301,21 +301,22 @@ void world_run(struct world *w, uint64_t ms)
 /* --- life
  * ------------------------------------------------------------------------------------------- */
 
-struct world *world_open(const struct world_options *options)
+struct simworld *simworld_open(const struct simworld_options *options)
 {
-    struct world *w = calloc(1, sizeof *w);
+    struct simworld *w = calloc(1, sizeof *w);
     if (w == NULL) {
         abort();
     }
     w->mem = (struct mem){counted_resize, w};
     w->opt = *options;
-    w->opt.command_max = options->command_max != 0 ? options->command_max : WORLD_COMMAND_DEFAULT;
+    w->opt.command_max =
+        options->command_max != 0 ? options->command_max : SIMWORLD_COMMAND_DEFAULT;
     w->opt.segment_bytes =
-        options->segment_bytes != 0 ? options->segment_bytes : WORLD_SEGMENT_DEFAULT;
+        options->segment_bytes != 0 ? options->segment_bytes : SIMWORLD_SEGMENT_DEFAULT;
     w->opt.snapshot_bytes =
-        options->snapshot_bytes != 0 ? options->snapshot_bytes : WORLD_SNAPSHOT_DEFAULT;
+        options->snapshot_bytes != 0 ? options->snapshot_bytes : SIMWORLD_SNAPSHOT_DEFAULT;
     assert(w->opt.n >= 1);
-    assert(w->opt.n <= WORLD_NODES_MAX);
+    assert(w->opt.n <= SIMWORLD_NODES_MAX);
     prng_init(&w->prng, options->seed);
     heap_init(&w->events, &w->mem);
     for (unsigned i = 0; i < w->opt.n; i++) {
@@ -332,7 +333,7 @@ struct world *world_open(const struct world_options *options)
     return w;
 }
 
-void world_close(struct world *w)
+void simworld_close(struct simworld *w)
 {
     struct heap_node *first;
     if (w == NULL) {
@@ -342,19 +343,19 @@ void world_close(struct world *w)
         simnode_close(&w->nodes[i]);
     }
     while ((first = heap_first(&w->events)) != NULL) {
-        world_event_drop(w, container_of(first, struct event, node));
+        simworld_event_drop(w, container_of(first, struct simevent, node));
     }
     heap_close(&w->events);
-    check_close(w);
+    simcheck_close(w);
     if (w->in_use != 0) {
-        world_fail(w, "%zu bytes of memory were not returned", w->in_use);
+        simworld_fail(w, "%zu bytes of memory were not returned", w->in_use);
     }
     free(w);
 }
 
-static bool agreed(const struct world *w)
+static bool agreed(const struct simworld *w)
 {
-    int leader = world_leader(w);
+    int leader = simworld_leader(w);
     for (unsigned i = 0; leader >= 0 && i < w->opt.n; i++) {
         const struct simnode *n = &w->nodes[i];
         if (!n->up || n->state.index != w->check.last ||
@@ -365,7 +366,7 @@ static bool agreed(const struct world *w)
     return leader >= 0;
 }
 
-static void print_nodes(const struct world *w)
+static void print_nodes(const struct simworld *w)
 {
     for (unsigned i = 0; i < w->opt.n; i++) {
         const struct simnode *n = &w->nodes[i];
@@ -384,14 +385,14 @@ static void print_nodes(const struct world *w)
     }
 }
 
-void world_settle(struct world *w, uint64_t limit_ms)
+void simworld_settle(struct simworld *w, uint64_t limit_ms)
 {
     uint64_t end_us = w->now_us + limit_ms * 1000;
     uint64_t want = w->stats.acked + 10;
     w->calm = true;
     memset(w->cut, 0, sizeof w->cut);
     w->filter = NULL;
-    world_trace(w, "calm");
+    simworld_trace(w, "calm");
     for (unsigned i = 0; i < w->opt.n; i++) {
         w->nodes[i].paused_until_us = 0;
         if (!w->nodes[i].up) {
@@ -399,40 +400,40 @@ void world_settle(struct world *w, uint64_t limit_ms)
         }
     }
     while (w->stats.acked < want || !agreed(w)) {
-        int leader = world_leader(w);
+        int leader = simworld_leader(w);
         if (w->now_us > end_us) {
             print_nodes(w);
-            world_fail(w, "no agreement %llu ms after the faults ended",
-                       (unsigned long long)limit_ms);
+            simworld_fail(w, "no agreement %llu ms after the faults ended",
+                          (unsigned long long)limit_ms);
         }
         if (leader >= 0 && w->stats.acked < want) {
             simnode_propose(&w->nodes[leader], 20, NULL);
             simnode_read(&w->nodes[leader]);
         }
-        world_run(w, 20);
+        simworld_run(w, 20);
     }
-    check_end(w);
+    simcheck_end(w);
 }
 
 /* --- by hand
  * ----------------------------------------------------------------------------------------- */
 
-void world_crash(struct world *w, unsigned node)
+void simworld_crash(struct simworld *w, unsigned node)
 {
     simnode_crash(&w->nodes[node]);
 }
 
-void world_restart(struct world *w, unsigned node)
+void simworld_restart(struct simworld *w, unsigned node)
 {
     simnode_start(&w->nodes[node]);
 }
 
-void world_cut(struct world *w, unsigned from, unsigned to, bool cut)
+void simworld_cut(struct simworld *w, unsigned from, unsigned to, bool cut)
 {
     w->cut[from][to] = cut;
 }
 
-void world_isolate(struct world *w, unsigned node, bool cut)
+void simworld_isolate(struct simworld *w, unsigned node, bool cut)
 {
     for (unsigned i = 0; i < w->opt.n; i++) {
         if (i != node) {
@@ -442,59 +443,59 @@ void world_isolate(struct world *w, unsigned node, bool cut)
     }
 }
 
-void world_set_filter(struct world *w, world_filter filter, void *arg)
+void simworld_set_filter(struct simworld *w, simworld_filter filter, void *arg)
 {
     w->filter = filter;
     w->filter_arg = arg;
 }
 
-struct simdisk *world_disk(struct world *w, unsigned node)
+struct simdisk *simworld_disk(struct simworld *w, unsigned node)
 {
     return w->nodes[node].disk;
 }
 
-int world_propose(struct world *w, unsigned node, size_t len, uint64_t *ret_index)
+int simworld_propose(struct simworld *w, unsigned node, size_t len, uint64_t *ret_index)
 {
     return simnode_propose(&w->nodes[node], len, ret_index);
 }
 
-int world_read(struct world *w, unsigned node)
+int simworld_read(struct simworld *w, unsigned node)
 {
     return simnode_read(&w->nodes[node]);
 }
 
-int world_transfer(struct world *w, unsigned node, unsigned to)
+int simworld_transfer(struct simworld *w, unsigned node, unsigned to)
 {
     return simnode_handover(&w->nodes[node], to + 1);
 }
 
-void world_checkpoint(struct world *w, unsigned node)
+void simworld_checkpoint(struct simworld *w, unsigned node)
 {
     simnode_checkpoint(&w->nodes[node]);
 }
 
-bool world_is_up(const struct world *w, unsigned node)
+bool simworld_is_up(const struct simworld *w, unsigned node)
 {
     return w->nodes[node].up;
 }
 
-const char *world_error(const struct world *w, unsigned node)
+const char *simworld_error(const struct simworld *w, unsigned node)
 {
     return w->nodes[node].error;
 }
 
-struct replica_status world_status(const struct world *w, unsigned node)
+struct replica_status simworld_status(const struct simworld *w, unsigned node)
 {
     assert(w->nodes[node].up);
     return replica_status(w->nodes[node].replica);
 }
 
-uint64_t world_term_of(const struct world *w, unsigned node, uint64_t index)
+uint64_t simworld_term_of(const struct simworld *w, unsigned node, uint64_t index)
 {
     return replica_term_of(w->nodes[node].replica, index);
 }
 
-int world_leader(const struct world *w)
+int simworld_leader(const struct simworld *w)
 {
     int leader = -1;
     uint64_t term = 0;
@@ -508,21 +509,21 @@ int world_leader(const struct world *w)
     return leader;
 }
 
-int world_elect(struct world *w, uint64_t limit_ms)
+int simworld_elect(struct simworld *w, uint64_t limit_ms)
 {
     uint64_t end_us = w->now_us + limit_ms * 1000;
-    while (world_leader(w) < 0 && w->now_us < end_us) {
-        world_run(w, 10);
+    while (simworld_leader(w) < 0 && w->now_us < end_us) {
+        simworld_run(w, 10);
     }
-    return world_leader(w);
+    return simworld_leader(w);
 }
 
-const struct world_stats *world_stats(const struct world *w)
+const struct simworld_stats *simworld_stats(const struct simworld *w)
 {
     return &w->stats;
 }
 
-uint64_t world_now_ms(const struct world *w)
+uint64_t simworld_now_ms(const struct simworld *w)
 {
     return w->now_us / 1000;
 }
