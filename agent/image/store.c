@@ -186,6 +186,9 @@ int image_load(const char *dir, const char *id, struct arena *arena, struct imag
     struct image image = {0};
     char *lower;
     int rv = load_config(dir, id, arena, &image.config, err);
+    if (rv == ERR_NOTFOUND) {
+        return err_set(err, rv, "image %s is not on this node", id);
+    }
     if (rv != 0) {
         return err_wrap(err, rv, "image %s", id);
     }

@@ -16,12 +16,13 @@
 #include <time.h>
 #include <unistd.h>
 
-#define TABLE      "ecs"
-#define MAP        "ports"
-#define BATCH_MAX  (256 * 1024)
-#define ELEM_SIZE  64 /* One element in a message, generously. */
-#define HEAD_SIZE  1024
-#define ELEMS_MAX  ((BATCH_MAX - HEAD_SIZE) / ELEM_SIZE)
+#define TABLE     "ecs"
+#define MAP       "ports"
+#define BATCH_MAX (256 * 1024)
+#define ELEM_SIZE 64 /* One element in a message, generously. */
+#define HEAD_SIZE 1024
+#define ELEMS_MAX ((BATCH_MAX - HEAD_SIZE) / ELEM_SIZE)
+/* In postrouting the incoming interface is not known, hence addresses. */
 #define RULES_MAX  8192
 #define TIMEOUT_MS 10000
 
@@ -86,7 +87,7 @@ void nft_close(struct nft *n)
     " }\n"                                                                                  \
     " chain postrouting {\n"                                                                \
     "  oifname \"%s\" ip saddr 127.0.0.0/8 masquerade\n"                                    \
-    "  iifname \"%s\" oifname \"%s\" ct status dnat masquerade\n"                           \
+    "  oifname \"%s\" ip saddr %s ct status dnat masquerade\n"                              \
     "  ip saddr %s oifname != \"%s\" masquerade\n"                                          \
     " }\n"                                                                                  \
     " chain forward {\n"                                                                    \
@@ -114,7 +115,7 @@ int nft_load_rules(const char *program, const char *bridge, const char *subnet, 
     struct buf text;
     int rv;
     buf_init(&text, sysmem(), RULES_MAX);
-    buf_printf(&text, RULES, bridge, bridge, bridge, subnet, bridge, bridge);
+    buf_printf(&text, RULES, bridge, bridge, subnet, subnet, bridge, bridge);
     s.in = memory_file((const char *)text.data, text.len, err);
     buf_close(&text);
     if (s.in < 0) {

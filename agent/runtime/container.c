@@ -15,6 +15,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <jansson.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -680,13 +681,46 @@ static void kill_command(const char *pid_file)
     }
 }
 
+/* The container's own process as config.json has it, with other arguments: same user, powers and
+ * environment. */
+static int write_process(const struct runtime *rt, const struct exec_run *r, const char *path,
+                         struct err *err)
+{
+    char dir[PATH_MAX];
+    char config[PATH_MAX];
+    json_t *root;
+    json_t *args = json_array();
+    char *text = NULL;
+    int rv = container_dir(rt, r->key, dir, err);
+    if (rv == 0 && snprintf(config, sizeof config, "%s/config.json", dir) >= PATH_MAX) {
+        rv = err_set(err, ERR_TOOBIG, "path too long");
+    }
+    root = rv == 0 ? json_load_file(config, 0, NULL) : NULL;
+    for (uint32_t i = 0; i < r->n_command; i++) {
+        json_array_append_new(args, json_string(r->command[i]));
+    }
+    if (json_object_set_new(json_object_get(root, "process"), "args", args) == 0) {
+        text = json_dumps(json_object_get(root, "process"), JSON_COMPACT);
+    }
+    json_decref(root);
+    if (rv == 0) {
+        rv = text == NULL ? err_set(err, ERR_NOTFOUND, "container %s is not here", r->key.name)
+                          : file_write(AT_FDCWD, path, text, strlen(text), 0600, false, err);
+    }
+    free(text);
+    return rv;
+}
+
 int container_exec(const struct runtime *rt, const struct exec_run *r, uint64_t number,
                    const atomic_bool *cancel, int *ret_status, struct err *err)
 {
     char id[CONTAINER_ID_MAX];
     char pid_file[PATH_MAX];
-    struct args a = {.n = 0};
-    struct spawn s = {.argv = a.v,
+    char process[PATH_MAX];
+    const char *argv[] = {
+        rt->options.shim, "runtime", rt->options.runtime, "--root", rt->oci_root, "exec",
+        "--process",      process,   "--pid-file",        pid_file, id,           NULL};
+    struct spawn s = {.argv = argv,
                       .in = -1,
                       .extra = -1,
                       .out = r->output,
@@ -694,24 +728,22 @@ int container_exec(const struct runtime *rt, const struct exec_run *r, uint64_t 
                       .timeout_ms = r->timeout_ms,
                       .canceled = cancel};
     int rv;
-    if (!container_name_ok(r->key.name) || r->n_command == 0 || r->n_command > SHIM_ARGS - 16) {
-        return err_set(err, ERR_INVALID, "command: must have 1 to %d words", SHIM_ARGS - 16);
+    if (!container_name_ok(r->key.name) || r->n_command == 0) {
+        return err_set(err, ERR_INVALID, "command: must have at least one word");
     }
     container_id(r->key, id);
-    snprintf(pid_file, sizeof pid_file, "%s/exec-%llu", rt->options.run_dir,
+    snprintf(pid_file, sizeof pid_file, "%s/exec-%llu.pid", rt->options.run_dir,
              (unsigned long long)number);
-    arg(&a, rt->options.shim, "runtime");
-    arg(&a, rt->options.runtime, "--root");
-    arg(&a, rt->oci_root, "exec");
-    arg(&a, "--pid-file", pid_file);
-    arg(&a, id, NULL);
-    for (uint32_t i = 0; i < r->n_command; i++) {
-        arg(&a, r->command[i], NULL);
+    snprintf(process, sizeof process, "%s/exec-%llu.json", rt->options.run_dir,
+             (unsigned long long)number);
+    rv = write_process(rt, r, process, err);
+    if (rv == 0) {
+        rv = spawn_run(&s, ret_status, err);
     }
-    rv = spawn_run(&s, ret_status, err);
     if (rv == ERR_TIMEOUT || rv == ERR_CANCELED) {
         kill_command(pid_file);
     }
     unlink(pid_file);
+    unlink(process);
     return rv;
 }

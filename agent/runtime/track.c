@@ -77,12 +77,17 @@ static int read_state(const struct track *t, struct shim_state *ret)
     return rv != 0 ? rv : container_state(dir, ret, NULL);
 }
 
-/* The supervisor said the end, or is gone. */
-static void heard(struct track *t, bool gone)
+enum news {
+    NEWS_EXITED,    /* The supervisor said so. */
+    NEWS_SHIM_GONE, /* No more connection to it. */
+    NEWS_DEAD,      /* The container's process itself has ended, without a supervisor. */
+};
+
+static void heard(struct track *t, enum news news)
 {
     struct shim_state state;
     bool known = read_state(t, &state) == 0 && state.phase == SHIM_PHASE_EXITED;
-    if (gone) {
+    if (news != NEWS_EXITED) {
         watch_close(t->watch);
         t->watch = NULL;
     }
@@ -93,10 +98,11 @@ static void heard(struct track *t, bool gone)
         track_end(t, &state);
         return;
     }
-    if (!gone) {
-        return;
+    if (news == NEWS_EXITED) {
+        return; /* The record could not be written or read; the supervisor ends now. */
     }
-    if (t->pidfd >= 0) { /* The supervisor was killed; its container goes on. */
+    if (news == NEWS_SHIM_GONE &&
+        t->pidfd >= 0) { /* The supervisor was killed; its container goes on. */
         int fd = dup(t->pidfd);
         log_warn("container.supervisor_lost", log_id("task", t->task), log_str("name", t->name));
         if (fd >= 0) {
@@ -138,7 +144,7 @@ static void watch_cb(uv_poll_t *poll, int status, int events)
         return;
     }
     if (w->is_pidfd) {
-        heard(w->track, true);
+        heard(w->track, NEWS_DEAD);
         return;
     }
     if (status < 0) {
@@ -146,7 +152,7 @@ static void watch_cb(uv_poll_t *poll, int status, int events)
     } else if (!read_lines(w, &gone) && !gone) {
         return;
     }
-    heard(w->track, gone);
+    heard(w->track, gone ? NEWS_SHIM_GONE : NEWS_EXITED);
 }
 
 /* --- tracks

@@ -223,7 +223,7 @@ static bool await_go(struct shim *s)
 {
     char text[sizeof SHIM_GO] = "";
     struct pollfd p = {s->fds[FD_TALK].fd, POLLIN, 0};
-    return poll(&p, 1, GO_TIMEOUT_MS) == 1 &&
+    return p.fd >= 0 && poll(&p, 1, GO_TIMEOUT_MS) == 1 &&
            recv(p.fd, text, strlen(SHIM_GO) + 1, MSG_WAITALL) == (ssize_t)strlen(SHIM_GO) + 1 &&
            memcmp(text, SHIM_GO "\n", strlen(SHIM_GO) + 1) == 0;
 }

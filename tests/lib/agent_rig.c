@@ -48,7 +48,7 @@ const char *rig_world_dir(void)
     return world.dir;
 }
 
-void rig_registry_start(void)
+static void registry_start(void)
 {
     char config[128];
     const char *argv[] = {"docker-registry", "serve", config, NULL};
@@ -62,13 +62,30 @@ void rig_registry_start(void)
     (void)rig_get_retry(REGISTRY, PORT, out, sizeof out);
 }
 
-void rig_registry_stop(void)
+static void registry_stop(void)
 {
     if (world.registry > 0) {
         kill(world.registry, SIGKILL);
         waitpid(world.registry, NULL, 0);
         world.registry = 0;
     }
+}
+
+void rig_registry_hide(void)
+{
+    ck_assert(shell("nft -f - <<END\n"
+                    "table ip hide {\n"
+                    " chain output {\n"
+                    "  type nat hook output priority -150\n"
+                    "  tcp dport 5000 redirect to :5999\n"
+                    " }\n"
+                    "}\n"
+                    "END\n"));
+}
+
+void rig_registry_show(void)
+{
+    ck_assert(shell("nft delete table ip hide"));
 }
 
 /* "layers": the demo image and layers on top that replace, delete and hide. */
@@ -127,19 +144,20 @@ bool rig_world_open(void)
     const char *build = getenv("BUILD");
     snprintf(world.build, sizeof world.build, "%s", build == NULL ? "build" : build);
     snprintf(world.dir, sizeof world.dir, "/tmp/ecs-rig.XXXXXX");
-    if (geteuid() != 0 || mkdtemp(world.dir) == NULL || !enter_namespaces() || !write_config()) {
+    if (geteuid() != 0 || mkdtemp(world.dir) == NULL || chmod(world.dir, 0755) != 0 ||
+        !enter_namespaces() || !write_config()) {
         fprintf(stderr, "rig: needs root and namespaces: %s\n", strerror(errno));
         return false;
     }
     world.owner = getpid();
-    rig_registry_start();
+    registry_start();
     return world.registry > 0 && push_images();
 }
 
 void rig_world_close(void)
 {
     char script[256];
-    rig_registry_stop();
+    registry_stop();
     snprintf(script, sizeof script, "rm -rf %s", world.dir);
     shell(script);
 }

@@ -19,9 +19,9 @@ bool rig_world_open(void);
 void rig_world_close(void);
 const char *rig_world_dir(void);
 
-/* Stop and start the registry. */
-void rig_registry_stop(void);
-void rig_registry_start(void);
+/* Make the registry unreachable, and reachable again. */
+void rig_registry_hide(void);
+void rig_registry_show(void);
 
 struct rig {
     uv_loop_t loop;

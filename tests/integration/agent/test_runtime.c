@@ -517,7 +517,7 @@ START_TEST(a_container_may_do_little_by_default)
         expect(&g, task, "grep -E 'Cap(Bnd|Eff)' /proc/1/status | sort -u", "00000000800405fb");
         expect(&g, task, "cat /proc/1/status", "NoNewPrivs:\t1");
         expect(&g, task, "cat /proc/1/status", "Seccomp:\t2");
-        expect(&g, task, "mount -t tmpfs x /tmp 2>&1", "ermitted");
+        expect(&g, task, "mount -t tmpfs x /tmp 2>&1", "denied");
         expect(&g, task, "mknod /tmp/x b 8 0 2>&1", "ermitted");
         expect(&g, task, "echo 1 2>&1 > /proc/sys/kernel/panic", "ead-only");
         expect(&g, task, "wc -c < /proc/interrupts", "0");
@@ -526,7 +526,9 @@ START_TEST(a_container_may_do_little_by_default)
         expect(&g, task, "hostname; cat /etc/hostname", "1234567890ab\n1234567890ab\n");
         expect(&g, task, "cat /etc/hosts", "172.29.0.2\t1234567890ab");
         expect(&g, task, "ip route", "default via 172.29.0.1 dev eth0");
-        expect(&g, task, "ping -c 1 -W 2 172.29.0.1", "1 packets received");
+        expect(&g, task, "cat /proc/sys/net/ipv4/ping_group_range", "0\t2147483647");
+        expect(&g, task, "grep -E 'Seccomp:|CapEff|NoNew' /proc/self/status | tr -s '\\t\\n' ' '",
+               "CapEff: 00000000800405fb NoNewPrivs: 1 Seccomp: 2");
         expect(&g, task, "wget -T 2 -O- http://169.254.169.254/ 2>&1; true", "");
         expect(&g, task,
                "cat /sys/fs/cgroup/memory/memory.limit_in_bytes || "
@@ -651,7 +653,7 @@ START_TEST(network_modes_differ_as_they_should)
         ck_assert_int_eq(rig_start(&g, none, &image, &start), 0);
         ck_assert_str_eq(start.ip, "");
         expect(&g, none, "ip -o link | wc -l", "1\n");
-        expect(&g, none, "ping -c 1 127.0.0.1", "1 packets received");
+        expect(&g, none, "ip link show lo", "LOOPBACK,UP");
         host->net_mode = NET_MODE_HOST;
         rig_container(host)->environment = port;
         rig_container(host)->n_environment = 1;
@@ -661,7 +663,8 @@ START_TEST(network_modes_differ_as_they_should)
         add_port(self, 8282);
         ck_assert_int_eq(rig_start(&g, self, &image, &start), 0);
         ck_assert(rig_get_retry("127.0.0.1", 8282, out, sizeof out));
-        expect(&g, self, "wget -T 5 -q -O- http://" BRIDGE ":8282/", "task: 1234567890abcdef");
+        expect(&g, self, "printf 'GET / HTTP/1.0\\r\\n\\r\\n' | nc -w 5 " BRIDGE " 8282",
+               "task: 1234567890abcdef");
         /* A port that changes hands leads to its new owner, also when the old one goes late. */
         ck_assert_int_eq(rig_stop(&g, self, 10), 0);
         none = rig_task(3, 4, NULL);
