@@ -169,9 +169,9 @@ void progress_end(struct cli *cli);
  * ------------------------------------------------------------------------------ */
 
 /* The value at a dotted path ("a.0.b"), NULL when it is not there. Borrowed. */
-json_t *json_at(const json_t *value, const char *path);
-const char *json_text(const json_t *value, const char *path, const char *otherwise);
-int64_t json_number(const json_t *value, const char *path, int64_t otherwise);
+json_t *value_at(const json_t *value, const char *path);
+const char *value_text(const json_t *value, const char *path, const char *otherwise);
+int64_t value_number(const json_t *value, const char *path, int64_t otherwise);
 
 /* What follows the last '/' of an ARN; the text itself when there is none. */
 const char *short_name(const char *arn);

@@ -30,7 +30,7 @@ static int run_create(struct cli *cli, const struct args *args)
     in = json_pack("{s:s, s:o}", "clusterName", args->positional[0], "tags", tags);
     rv = call(cli, "CreateCluster", in, &out);
     if (rv == EXIT_OK) {
-        render_object(cli, json_at(out, "cluster"), columns, N_COLUMNS);
+        render_object(cli, value_at(out, "cluster"), columns, N_COLUMNS);
         json_decref(out);
     }
     return rv;
@@ -74,7 +74,7 @@ static int run_delete(struct cli *cli, const struct args *args)
     int rv = call(cli, "DeleteCluster", json_pack("{s:s}", "cluster", args->positional[0]), &out);
     if (rv == EXIT_OK) {
         say(cli, "cluster %s is %s", args->positional[0],
-            json_text(out, "cluster.status", "INACTIVE"));
+            value_text(out, "cluster.status", "INACTIVE"));
         json_decref(out);
     }
     return rv;

@@ -39,7 +39,7 @@ static int run_members(struct cli *cli, const struct args *args)
     int rv = call(cli, "admin.ListMembers", NULL, &out);
     (void)args;
     if (rv == EXIT_OK) {
-        render_list(cli, json_at(out, "members"), member_columns,
+        render_list(cli, value_at(out, "members"), member_columns,
                     sizeof member_columns / sizeof member_columns[0]);
         json_decref(out);
     }
@@ -70,7 +70,7 @@ static int run_transfer(struct cli *cli, const struct args *args)
     rv =
         call(cli, "admin.TransferLeadership", json_pack("{s:I}", "memberId", (json_int_t)id), &out);
     if (rv == EXIT_OK) {
-        say(cli, "member %lld leads", (long long)json_number(out, "leaderId", 0));
+        say(cli, "member %lld leads", (long long)value_number(out, "leaderId", 0));
         json_decref(out);
     }
     return rv;
@@ -176,13 +176,13 @@ static int run_plan(struct cli *cli, const struct args *args)
     }
     if (cli->output == OUTPUT_TABLE) {
         say(cli, "%lld of %lld tasks would be placed; nothing was changed",
-            (long long)json_number(out, "placed", 0), (long long)count);
-        render_list(cli, json_at(out, "nodes"), plan_columns,
+            (long long)value_number(out, "placed", 0), (long long)count);
+        render_list(cli, value_at(out, "nodes"), plan_columns,
                     sizeof plan_columns / sizeof plan_columns[0]);
     } else {
         render_object(cli, out, NULL, 0);
     }
-    rv = json_number(out, "placed", 0) == count ? EXIT_OK : EXIT_FAILED;
+    rv = value_number(out, "placed", 0) == count ? EXIT_OK : EXIT_FAILED;
     json_decref(out);
     return rv;
 }

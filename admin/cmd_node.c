@@ -7,11 +7,11 @@
 /* The integer value of a resource called name in a list of ECS resources. */
 static int64_t resource(const json_t *row, const char *list, const char *name)
 {
-    const json_t *resources = json_at(row, list);
+    const json_t *resources = value_at(row, list);
     for (size_t i = 0; i < json_array_size(resources); i++) {
         const json_t *r = json_array_get(resources, i);
-        if (strcmp(json_text(r, "name", ""), name) == 0) {
-            return json_number(r, "integerValue", 0);
+        if (strcmp(value_text(r, "name", ""), name) == 0) {
+            return value_number(r, "integerValue", 0);
         }
     }
     return 0;
@@ -36,21 +36,21 @@ static json_t *make_memory(const json_t *row)
 
 static json_t *make_id(const json_t *row)
 {
-    return json_string(short_name(json_text(row, "containerInstanceArn", "-")));
+    return json_string(short_name(value_text(row, "containerInstanceArn", "-")));
 }
 
 static json_t *make_age(const json_t *row)
 {
-    return age_of(json_at(row, "registeredAt"));
+    return age_of(value_at(row, "registeredAt"));
 }
 
 static json_t *make_zone(const json_t *row)
 {
-    const json_t *attributes = json_at(row, "attributes");
+    const json_t *attributes = value_at(row, "attributes");
     for (size_t i = 0; i < json_array_size(attributes); i++) {
         const json_t *a = json_array_get(attributes, i);
-        if (strcmp(json_text(a, "name", ""), "ecs.availability-zone") == 0) {
-            return json_string(json_text(a, "value", "-"));
+        if (strcmp(value_text(a, "name", ""), "ecs.availability-zone") == 0) {
+            return json_string(value_text(a, "value", "-"));
         }
     }
     return json_string("-");
@@ -107,8 +107,8 @@ static int resolve(struct cli *cli, const struct args *args, const char *word, j
     }
     for (size_t i = 0; i < json_array_size(rows); i++) {
         const json_t *row = json_array_get(rows, i);
-        const char *arn = json_text(row, "containerInstanceArn", "");
-        if (strcmp(arn, word) == 0 || strcmp(json_text(row, "ec2InstanceId", ""), word) == 0 ||
+        const char *arn = value_text(row, "containerInstanceArn", "");
+        if (strcmp(arn, word) == 0 || strcmp(value_text(row, "ec2InstanceId", ""), word) == 0 ||
             (strlen(word) >= 4 && strncmp(short_name(arn), word, strlen(word)) == 0)) {
             json_decref(found);
             found = json_string(arn);
@@ -185,7 +185,7 @@ static int set_state(struct cli *cli, const struct args *args, const char *statu
         }
         if (rv == EXIT_OK) {
             say(cli, "node %s is %s", args->positional[i],
-                json_text(out, "containerInstances.0.status", status));
+                value_text(out, "containerInstances.0.status", status));
             json_decref(out);
         }
     }
@@ -288,7 +288,7 @@ static int run_token(struct cli *cli, const struct args *args)
         return rv;
     }
     if (cli->output == OUTPUT_TABLE) {
-        (void)puts(json_text(out, "token", ""));
+        (void)puts(value_text(out, "token", ""));
         say(cli, "On the new machine: ecs-agent --controllers ADDR:PORT --join-token TOKEN ...");
     } else {
         render_object(cli, out, NULL, 0);

@@ -10,12 +10,12 @@
 
 static json_t *make_taskdef(const json_t *row)
 {
-    return json_string(short_name(json_text(row, "taskDefinition", "-")));
+    return json_string(short_name(value_text(row, "taskDefinition", "-")));
 }
 
 static json_t *make_age(const json_t *row)
 {
-    return age_of(json_at(row, "createdAt"));
+    return age_of(value_at(row, "createdAt"));
 }
 
 static const struct column columns[] = {
@@ -32,7 +32,7 @@ static const struct column columns[] = {
 
 static json_t *make_when(const json_t *row)
 {
-    return age_of(json_at(row, "createdAt"));
+    return age_of(value_at(row, "createdAt"));
 }
 
 static const struct column event_columns[] = {
@@ -84,9 +84,9 @@ static int run_describe(struct cli *cli, const struct args *args)
         return rv;
     }
     render_object(cli, service, columns, N_COLUMNS);
-    if (cli->output == OUTPUT_TABLE && json_array_size(json_at(service, "events")) > 0) {
+    if (cli->output == OUTPUT_TABLE && json_array_size(value_at(service, "events")) > 0) {
         (void)puts("");
-        render_list(cli, json_at(service, "events"), event_columns,
+        render_list(cli, value_at(service, "events"), event_columns,
                     sizeof event_columns / sizeof event_columns[0]);
     }
     json_decref(service);
@@ -98,9 +98,9 @@ static int run_describe(struct cli *cli, const struct args *args)
 
 static bool is_stable(const json_t *service)
 {
-    return json_array_size(json_at(service, "deployments")) == 1 &&
-           json_number(service, "runningCount", -1) == json_number(service, "desiredCount", -2) &&
-           json_number(service, "pendingCount", -1) == 0;
+    return json_array_size(value_at(service, "deployments")) == 1 &&
+           value_number(service, "runningCount", -1) == value_number(service, "desiredCount", -2) &&
+           value_number(service, "pendingCount", -1) == 0;
 }
 
 static int wait_stable(struct cli *cli, const struct args *args, const char *name, int64_t seconds)
@@ -115,12 +115,12 @@ static int wait_stable(struct cli *cli, const struct args *args, const char *nam
             return rv;
         }
         stable = is_stable(service);
-        gone = strcmp(json_text(service, "status", ""), "INACTIVE") == 0;
+        gone = strcmp(value_text(service, "status", ""), "INACTIVE") == 0;
         progress(cli, "service %s: %lld of %lld running, %lld pending%s%s", name,
-                 (long long)json_number(service, "runningCount", 0),
-                 (long long)json_number(service, "desiredCount", 0),
-                 (long long)json_number(service, "pendingCount", 0), stable ? "" : "; ",
-                 stable ? "" : json_text(service, "events.0.message", ""));
+                 (long long)value_number(service, "runningCount", 0),
+                 (long long)value_number(service, "desiredCount", 0),
+                 (long long)value_number(service, "pendingCount", 0), stable ? "" : "; ",
+                 stable ? "" : value_text(service, "events.0.message", ""));
         json_decref(service);
         if (stable || gone || cli_interrupted(cli)) {
             progress_end(cli);
@@ -218,10 +218,10 @@ static int submit(struct cli *cli, const struct args *args, const char *method, 
         return rv;
     }
     if (args_has(args, "wait")) {
-        rv = wait_stable(cli, args, json_text(out, "service.serviceName", ""), 300);
+        rv = wait_stable(cli, args, value_text(out, "service.serviceName", ""), 300);
     }
     if (rv == EXIT_OK) {
-        render_object(cli, json_at(out, "service"), columns, N_COLUMNS);
+        render_object(cli, value_at(out, "service"), columns, N_COLUMNS);
     }
     json_decref(out);
     return rv;
@@ -304,7 +304,7 @@ static int run_delete(struct cli *cli, const struct args *args)
                   &out);
     if (rv == EXIT_OK) {
         say(cli, "service %s is %s", args->positional[0],
-            json_text(out, "service.status", "DRAINING"));
+            value_text(out, "service.status", "DRAINING"));
         json_decref(out);
     }
     return rv;

@@ -12,39 +12,39 @@
 
 static json_t *make_id(const json_t *row)
 {
-    return json_string(short_name(json_text(row, "taskArn", "-")));
+    return json_string(short_name(value_text(row, "taskArn", "-")));
 }
 
 static json_t *make_taskdef(const json_t *row)
 {
-    return json_string(short_name(json_text(row, "taskDefinitionArn", "-")));
+    return json_string(short_name(value_text(row, "taskDefinitionArn", "-")));
 }
 
 static json_t *make_node(const json_t *row)
 {
     char id[9];
-    (void)str_copy(id, sizeof id, str_of(short_name(json_text(row, "containerInstanceArn", "-"))));
+    (void)str_copy(id, sizeof id, str_of(short_name(value_text(row, "containerInstanceArn", "-"))));
     return json_string(id);
 }
 
 static json_t *make_age(const json_t *row)
 {
-    return age_of(json_at(row, "createdAt"));
+    return age_of(value_at(row, "createdAt"));
 }
 
 /* "80->32768 443->32769" */
 static json_t *make_ports(const json_t *row)
 {
-    const json_t *containers = json_at(row, "containers");
+    const json_t *containers = value_at(row, "containers");
     char text[300] = "";
     size_t at = 0;
     for (size_t i = 0; i < json_array_size(containers); i++) {
-        const json_t *bindings = json_at(json_array_get(containers, i), "networkBindings");
+        const json_t *bindings = value_at(json_array_get(containers, i), "networkBindings");
         for (size_t j = 0; j < json_array_size(bindings) && at < sizeof text - 24; j++) {
             const json_t *b = json_array_get(bindings, j);
             int n = snprintf(text + at, sizeof text - at, "%s%lld->%lld", at == 0 ? "" : " ",
-                             (long long)json_number(b, "containerPort", 0),
-                             (long long)json_number(b, "hostPort", 0));
+                             (long long)value_number(b, "containerPort", 0),
+                             (long long)value_number(b, "hostPort", 0));
             at += n < 0 ? 0 : (size_t)n;
         }
     }
@@ -53,12 +53,12 @@ static json_t *make_ports(const json_t *row)
 
 static json_t *make_reason(const json_t *row)
 {
-    const json_t *containers = json_at(row, "containers");
-    const char *why = json_text(row, "stoppedReason", "");
+    const json_t *containers = value_at(row, "containers");
+    const char *why = value_text(row, "stoppedReason", "");
     for (size_t i = 0; i < json_array_size(containers); i++) {
         const json_t *c = json_array_get(containers, i);
-        if (json_at(c, "exitCode") != NULL) {
-            return json_sprintf("%s (exit %lld)", why, (long long)json_number(c, "exitCode", 0));
+        if (value_at(c, "exitCode") != NULL) {
+            return json_sprintf("%s (exit %lld)", why, (long long)value_number(c, "exitCode", 0));
         }
     }
     return json_string(why);
@@ -222,7 +222,7 @@ static int add_environment(struct cli *cli, const struct args *args, json_t *in)
     rv = call(cli, "DescribeTaskDefinition",
               json_pack("{s:s}", "taskDefinition", args->positional[0]), &out);
     if (rv == EXIT_OK) {
-        const char *name = json_text(out, "taskDefinition.containerDefinitions.0.name", "");
+        const char *name = value_text(out, "taskDefinition.containerDefinitions.0.name", "");
         (void)json_object_set_new(in, "overrides",
                                   json_pack("{s:[{s:s, s:O}]}", "containerOverrides", "name", name,
                                             "environment", pairs));
@@ -277,9 +277,9 @@ static int judge(struct cli *cli, const json_t *rows, size_t n_wanted)
     size_t n_failed = 0;
     for (size_t i = 0; i < json_array_size(rows); i++) {
         const json_t *row = json_array_get(rows, i);
-        const char *status = json_text(row, "lastStatus", "");
+        const char *status = value_text(row, "lastStatus", "");
         bool stopped = strcmp(status, "STOPPED") == 0;
-        bool good = stopped && json_number(row, "containers.0.exitCode", 1) == 0;
+        bool good = stopped && value_number(row, "containers.0.exitCode", 1) == 0;
         n_failed += stopped && !good;
         n_ready += good || strcmp(status, "RUNNING") == 0;
     }
@@ -314,11 +314,11 @@ static int wait_running(struct cli *cli, const struct args *args, json_t *arns, 
 
 static int show_failures(const json_t *out)
 {
-    const json_t *failures = json_at(out, "failures");
+    const json_t *failures = value_at(out, "failures");
     for (size_t i = 0; i < json_array_size(failures); i++) {
         const json_t *f = json_array_get(failures, i);
-        complain("not placed: %s %s %s", json_text(f, "reason", "?"),
-                 short_name(json_text(f, "arn", "")), json_text(f, "detail", ""));
+        complain("not placed: %s %s %s", value_text(f, "reason", "?"),
+                 short_name(value_text(f, "arn", "")), value_text(f, "detail", ""));
     }
     return json_array_size(failures) == 0 ? EXIT_OK : EXIT_FAILED;
 }
@@ -341,11 +341,11 @@ static int run_run(struct cli *cli, const struct args *args)
         return rv;
     }
     failed = show_failures(out);
-    rows = json_incref(json_at(out, "tasks"));
+    rows = json_incref(value_at(out, "tasks"));
     if (args_has(args, "wait") && json_array_size(rows) > 0) {
         json_t *arns = json_array();
         for (size_t i = 0; i < json_array_size(rows); i++) {
-            (void)json_array_append(arns, json_at(json_array_get(rows, i), "taskArn"));
+            (void)json_array_append(arns, value_at(json_array_get(rows, i), "taskArn"));
         }
         rv = wait_running(cli, args, arns, &rows);
         json_decref(arns);
@@ -379,7 +379,7 @@ static int run_stop(struct cli *cli, const struct args *args)
                       &out);
         }
         if (rv == EXIT_OK) {
-            say(cli, "task %s is to stop", short_name(json_text(out, "task.taskArn", "")));
+            say(cli, "task %s is to stop", short_name(value_text(out, "task.taskArn", "")));
             json_decref(out);
         }
     }
@@ -413,13 +413,13 @@ static void print_line(const struct logs *logs, struct str line)
         return;
     }
     entry = json_loadb(line.p, line.n, 0, NULL);
-    text = json_text(entry, "log", NULL);
+    text = value_text(entry, "log", NULL);
     if (text == NULL) {
         (void)printf("%.*s\n", STR_ARG(line));
     } else {
         size_t n = strlen(text);
         if (logs->timestamps) {
-            (void)printf("%s ", json_text(entry, "time", "-"));
+            (void)printf("%s ", value_text(entry, "time", "-"));
         }
         (void)fputs(text, stdout);
         if (n == 0 || text[n - 1] != '\n') {

@@ -6,18 +6,18 @@
 
 static json_t *make_name(const json_t *row)
 {
-    return json_sprintf("%s:%lld", json_text(row, "family", "?"),
-                        (long long)json_number(row, "revision", 0));
+    return json_sprintf("%s:%lld", value_text(row, "family", "?"),
+                        (long long)value_number(row, "revision", 0));
 }
 
 static json_t *make_images(const json_t *row)
 {
-    const json_t *containers = json_at(row, "containerDefinitions");
+    const json_t *containers = value_at(row, "containerDefinitions");
     char text[300] = "";
     size_t at = 0;
     for (size_t i = 0; i < json_array_size(containers) && at < sizeof text - 1; i++) {
         int n = snprintf(text + at, sizeof text - at, "%s%s", i == 0 ? "" : ", ",
-                         json_text(json_array_get(containers, i), "image", "?"));
+                         value_text(json_array_get(containers, i), "image", "?"));
         at += n < 0 ? 0 : (size_t)n;
     }
     return json_string(text);
@@ -25,7 +25,7 @@ static json_t *make_images(const json_t *row)
 
 static json_t *make_age(const json_t *row)
 {
-    return age_of(json_at(row, "registeredAt"));
+    return age_of(value_at(row, "registeredAt"));
 }
 
 static const struct column columns[] = {
@@ -63,7 +63,7 @@ static int run_register(struct cli *cli, const struct args *args)
     }
     rv = call(cli, "RegisterTaskDefinition", registrable(in), &out);
     if (rv == EXIT_OK) {
-        render_object(cli, json_at(out, "taskDefinition"), columns, N_COLUMNS);
+        render_object(cli, value_at(out, "taskDefinition"), columns, N_COLUMNS);
         json_decref(out);
     }
     return rv;
@@ -93,7 +93,7 @@ static int run_list(struct cli *cli, const struct args *args)
         rv = call(cli, "DescribeTaskDefinition",
                   json_pack("{s:O}", "taskDefinition", json_array_get(arns, i)), &out);
         if (rv == EXIT_OK) {
-            (void)json_array_append(rows, json_at(out, "taskDefinition"));
+            (void)json_array_append(rows, value_at(out, "taskDefinition"));
             json_decref(out);
         }
     }
@@ -112,7 +112,7 @@ static int run_describe(struct cli *cli, const struct args *args)
         cli, "DescribeTaskDefinition",
         json_pack("{s:s, s:[s]}", "taskDefinition", args->positional[0], "include", "TAGS"), &out);
     if (rv == EXIT_OK) {
-        render_object(cli, json_at(out, "taskDefinition"), columns, N_COLUMNS);
+        render_object(cli, value_at(out, "taskDefinition"), columns, N_COLUMNS);
         json_decref(out);
     }
     return rv;
@@ -127,7 +127,7 @@ static int run_deregister(struct cli *cli, const struct args *args)
                   json_pack("{s:s}", "taskDefinition", args->positional[i]), &out);
         if (rv == EXIT_OK) {
             say(cli, "task definition %s is %s", args->positional[i],
-                json_text(out, "taskDefinition.status", "INACTIVE"));
+                value_text(out, "taskDefinition.status", "INACTIVE"));
             json_decref(out);
         }
     }

@@ -91,7 +91,7 @@ static char *cell_of(const struct column *column, const json_t *row)
     char *text;
     json_t *made;
     if (column->make == NULL) {
-        text = cell_text(json_at(row, column->path));
+        text = cell_text(value_at(row, column->path));
     } else {
         made = column->make(row);
         text = cell_text(made);

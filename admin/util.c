@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/random.h>
 
-json_t *json_at(const json_t *value, const char *path)
+json_t *value_at(const json_t *value, const char *path)
 {
     struct str rest = str_of(path);
     json_t *at = (json_t *)(uintptr_t)value;
@@ -23,15 +23,15 @@ json_t *json_at(const json_t *value, const char *path)
     return at;
 }
 
-const char *json_text(const json_t *value, const char *path, const char *otherwise)
+const char *value_text(const json_t *value, const char *path, const char *otherwise)
 {
-    const char *text = json_string_value(json_at(value, path));
+    const char *text = json_string_value(value_at(value, path));
     return text == NULL ? otherwise : text;
 }
 
-int64_t json_number(const json_t *value, const char *path, int64_t otherwise)
+int64_t value_number(const json_t *value, const char *path, int64_t otherwise)
 {
-    const json_t *number = json_at(value, path);
+    const json_t *number = value_at(value, path);
     if (json_is_real(number)) {
         return (int64_t)json_real_value(number);
     }
@@ -115,8 +115,8 @@ int call_pages(struct cli *cli, const char *method, json_t *in, const char *key,
         if (rv != EXIT_OK) {
             break;
         }
-        (void)json_array_extend(all, json_at(page, key));
-        next = json_text(page, "nextToken", NULL);
+        (void)json_array_extend(all, value_at(page, key));
+        next = value_text(page, "nextToken", NULL);
         if (next == NULL || *next == '\0') {
             json_decref(page);
             json_decref(in);
@@ -146,10 +146,10 @@ int call_describe(struct cli *cli, const char *method, json_t *in, const char *p
         (void)json_object_set_new(request, param, group);
         rv = call(cli, method, request, &page);
         if (rv == EXIT_OK) {
-            (void)json_array_extend(all, json_at(page, key));
-            for (size_t i = 0; i < json_array_size(json_at(page, "failures")); i++) {
-                const json_t *f = json_array_get(json_at(page, "failures"), i);
-                complain("%s: %s", json_text(f, "arn", "?"), json_text(f, "reason", "?"));
+            (void)json_array_extend(all, value_at(page, key));
+            for (size_t i = 0; i < json_array_size(value_at(page, "failures")); i++) {
+                const json_t *f = json_array_get(value_at(page, "failures"), i);
+                complain("%s: %s", value_text(f, "arn", "?"), value_text(f, "reason", "?"));
                 rv = EXIT_NOT_FOUND;
             }
             json_decref(page);

@@ -45,6 +45,7 @@ static void save(struct engine *e, uint64_t index, uint64_t term)
     const struct meta *meta = store_meta(e->store);
     const struct storage_point point = {index, term, meta->revision, meta->digest};
     struct changes *d = &e->dirty;
+    changes_add(d, KIND_META, 0); /* Every command moves revision, time and digest. */
     qsort(d->v, d->n, sizeof *d->v, change_cmp);
     for (uint32_t i = 0; i < d->n; i++) {
         if (i == 0 || change_cmp(&d->v[i - 1], &d->v[i]) != 0) {

@@ -7,9 +7,11 @@
 #include "controller/engine/engine_int.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 _Noreturn void engine_die(const char *event, const struct err *err)
@@ -374,8 +376,12 @@ static int open_state(struct engine *e, struct storage_point *at, struct err *er
     struct storage_options options = {0};
     char dir[4096];
     int rv;
+    if (mkdir(e->config.dir, 0700) != 0 && errno != EEXIST) {
+        return err_set(err, ERR_IO, "data directory %s: %s", e->config.dir, strerror(errno));
+    }
     (void)snprintf(dir, sizeof dir, "%s/state", e->config.dir);
     options.dir = dir;
+    options.codec = e->codec;
     options.wake = on_wake;
     options.data = e->durable;
     rv = storage_open(&options, &e->storage, at, err);
