@@ -387,8 +387,9 @@ static const uint64_t personalities[] = {0x0, 0x8, 0x20000, 0x20008, 0xffffffff}
 
 static int add_special(scmp_filter_ctx ctx)
 {
-    struct scmp_arg_cmp no_namespaces = SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_NEW_MASK, 0);
-    struct scmp_arg_cmp below_alg = SCMP_A0(SCMP_CMP_LT, AF_ALG);
+    struct scmp_arg_cmp no_namespaces = {
+        .arg = 0, .op = SCMP_CMP_MASKED_EQ, .datum_a = CLONE_NEW_MASK, .datum_b = 0};
+    struct scmp_arg_cmp below_alg = {.arg = 0, .op = SCMP_CMP_LT, .datum_a = AF_ALG};
     int rv = seccomp_rule_add_array(ctx, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1, &no_namespaces);
     if (rv == 0) {
         rv = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
@@ -398,7 +399,7 @@ static int add_special(scmp_filter_ctx ctx)
         rv = seccomp_rule_add_array(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1, &below_alg);
     }
     for (size_t i = 0; rv == 0 && i < N_PERSONALITIES; i++) {
-        struct scmp_arg_cmp is = SCMP_A0(SCMP_CMP_EQ, personalities[i]);
+        struct scmp_arg_cmp is = {.arg = 0, .op = SCMP_CMP_EQ, .datum_a = personalities[i]};
         rv = seccomp_rule_add_array(ctx, SCMP_ACT_ALLOW, SCMP_SYS(personality), 1, &is);
     }
     return rv;

@@ -31,6 +31,17 @@ static struct world {
     pid_t owner;
 } world;
 
+/* Not Check's assertions: benchmarks use this too. */
+static void must_be(bool ok, const char *what, int line)
+{
+    if (!ok) {
+        fprintf(stderr, "agent_rig.c:%d: %s\n", line, what);
+        abort();
+    }
+}
+#define must(condition)        must_be(condition, #condition, __LINE__)
+#define must_say(condition, s) must_be(condition, s, __LINE__)
+
 static bool shell(const char *script)
 {
     const char *argv[] = {"sh", "-ec", script, NULL};
@@ -73,19 +84,19 @@ static void registry_stop(void)
 
 void rig_registry_hide(void)
 {
-    ck_assert(shell("nft -f - <<END\n"
-                    "table ip hide {\n"
-                    " chain output {\n"
-                    "  type nat hook output priority -150\n"
-                    "  tcp dport 5000 redirect to :5999\n"
-                    " }\n"
-                    "}\n"
-                    "END\n"));
+    must(shell("nft -f - <<END\n"
+               "table ip hide {\n"
+               " chain output {\n"
+               "  type nat hook output priority -150\n"
+               "  tcp dport 5000 redirect to :5999\n"
+               " }\n"
+               "}\n"
+               "END\n"));
 }
 
 void rig_registry_show(void)
 {
-    ck_assert(shell("nft delete table ip hide"));
+    must(shell("nft delete table ip hide"));
 }
 
 /* "layers": the demo image and layers on top that replace, delete and hide. */
@@ -180,7 +191,7 @@ static void set_options(struct rig *g)
     static char paths[2][300];
     static const char *host_paths[1];
     char *full = realpath(world.build, NULL);
-    ck_assert_ptr_nonnull(full);
+    must(full != NULL);
     snprintf(paths[0], sizeof paths[0], "%s/bin/ecs-shim", full);
     snprintf(paths[1], sizeof paths[1], "%s/bin/ecs-unpack", full);
     free(full);
@@ -206,9 +217,8 @@ void rig_open(struct rig *g, const char *name)
     snprintf(g->run_dir, sizeof g->run_dir, "%s/%s/run", world.dir, name);
     snprintf(g->cgroup, sizeof g->cgroup, "/ecs-test-%d-%s", (int)world.owner, name);
     set_options(g);
-    ck_assert_int_eq(uv_loop_init(&g->loop), 0);
-    ck_assert_msg(driver_open(&g->loop, &g->options, &events, &g->driver, &err) == 0, "%s",
-                  err.text);
+    must(uv_loop_init(&g->loop) == 0);
+    must_say(driver_open(&g->loop, &g->options, &events, &g->driver, &err) == 0, err.text);
     g->x = driver_executor(g->driver);
 }
 
@@ -226,7 +236,7 @@ void rig_until(struct rig *g, const bool *flag)
             struct timespec pause = {0, 500000};
             nanosleep(&pause, NULL);
         }
-        ck_assert_msg(clock_mono_ms() < deadline, "nothing happened for 30 s");
+        must_say(clock_mono_ms() < deadline, "nothing happened for 30 s");
     }
 }
 
@@ -237,7 +247,7 @@ void rig_until_exits(struct rig *g, unsigned n)
         struct timespec pause = {0, 500000};
         uv_run(&g->loop, UV_RUN_NOWAIT);
         nanosleep(&pause, NULL);
-        ck_assert_msg(clock_mono_ms() < deadline, "no exit for 30 s");
+        must_say(clock_mono_ms() < deadline, "no exit for 30 s");
     }
 }
 
@@ -248,7 +258,7 @@ void rig_close(struct rig *g)
     rig_until(g, &closed);
     g->driver = NULL;
     uv_run(&g->loop, UV_RUN_DEFAULT);
-    ck_assert_int_eq(uv_loop_close(&g->loop), 0);
+    must(uv_loop_close(&g->loop) == 0);
 }
 
 void rig_purge(struct rig *g)
@@ -256,7 +266,7 @@ void rig_purge(struct rig *g)
     struct err err = {0};
     char script[1024];
     set_options(g);
-    ck_assert_msg(driver_purge(&g->options, true, &err) == 0, "%s", err.text);
+    must_say(driver_purge(&g->options, true, &err) == 0, err.text);
     /* Nothing mounted, no process, no link, no rule, no cgroup. */
     snprintf(script, sizeof script,
              "! grep -q %s /proc/self/mounts\n"
@@ -266,7 +276,7 @@ void rig_purge(struct rig *g)
              "! pgrep -af '[e]cs-shim run --dir %s' >&2\n"
              "! ls %s | grep . >&2\n",
              g->state_dir, g->cgroup, g->state_dir, g->state_dir);
-    ck_assert(shell(script));
+    must(shell(script));
 }
 
 /* --- requests ------------------------------------------------------------------------------------
@@ -285,7 +295,7 @@ int rig_pull(struct rig *g, const char *reference, struct exec_pull *r)
     r->reference = reference;
     r->cb = pull_cb;
     executor_pull(g->x, r);
-    ck_assert(!done);
+    must(!done);
     rig_until(g, &done);
     return r->status;
 }
@@ -305,7 +315,7 @@ int rig_start(struct rig *g, const struct task_spec *task, const struct exec_ima
     r->image = *image;
     r->cb = start_cb;
     executor_start(g->x, r);
-    ck_assert(!done);
+    must(!done);
     rig_until(g, &done);
     if (r->status != 0) {
         fprintf(stderr, "start: %s\n", r->err.text);
@@ -326,7 +336,7 @@ int rig_stop(struct rig *g, const struct task_spec *task, uint32_t timeout_s)
                           .timeout_s = timeout_s,
                           .cb = stop_cb};
     executor_stop(g->x, &r);
-    ck_assert(!done);
+    must(!done);
     rig_until(g, &done);
     return r.status;
 }
@@ -341,7 +351,7 @@ int rig_remove(struct rig *g, const struct task_spec *task)
     bool done = false;
     struct exec_remove r = {.data = &done, .key = {task->id, NULL}, .cb = remove_cb};
     executor_remove(g->x, &r);
-    ck_assert(!done);
+    must(!done);
     rig_until(g, &done);
     if (r.status != 0) {
         fprintf(stderr, "remove: %s\n", r.err.text);
@@ -369,7 +379,7 @@ int rig_run(struct rig *g, const struct task_spec *task, const char *script, cha
                          .cb = run_cb};
     buf_init(&b, test_mem(), OUT_MAX);
     executor_run(g->x, &r);
-    ck_assert(!done);
+    must(!done);
     rig_until(g, &done);
     snprintf(out, size, "%s", buf_cstr(&b));
     buf_close(&b);
@@ -415,7 +425,7 @@ struct task_spec *rig_task(unsigned slot, uint64_t id, const char *script)
 {
     static struct slot slots[SLOTS];
     struct slot *s = &slots[slot];
-    ck_assert_uint_lt(slot, SLOTS);
+    must(slot < SLOTS);
     memset(s, 0, sizeof *s);
     s->container.name = "main";
     s->container.image = RIG_IMAGE;
