@@ -112,23 +112,30 @@ static int slurp(const char *path, struct buf *b, struct err *err)
     return n < 0 ? ERR_IO : 0;
 }
 
+int conf_read_text(struct conf *c, const char *path, struct str text, struct err *err)
+{
+    unsigned number = 0;
+    while (text.n > 0) {
+        struct str line = str_cut(text, '\n', &text);
+        int rv;
+        number++;
+        rv = read_line(c, number, line, err);
+        if (rv != 0) {
+            return err_wrap(err, rv, "%s:%u", path, number);
+        }
+    }
+    return 0;
+}
+
 int conf_read_file(struct conf *c, const char *path, struct err *err)
 {
     struct buf b;
-    struct str rest;
-    unsigned number = 0;
     int rv;
     buf_init(&b, sysmem(), CONF_FILE_MAX);
     c->file = arena_strdup(&c->arena, path);
     rv = slurp(path, &b, err);
-    rest = str_make((const char *)b.data, b.len);
-    while (rv == 0 && rest.n > 0) {
-        struct str line = str_cut(rest, '\n', &rest);
-        number++;
-        rv = read_line(c, number, line, err);
-        if (rv != 0) {
-            rv = err_wrap(err, rv, "%s:%u", path, number);
-        }
+    if (rv == 0) {
+        rv = conf_read_text(c, path, str_make((const char *)b.data, b.len), err);
     }
     buf_close(&b);
     return rv;

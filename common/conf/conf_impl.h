@@ -44,6 +44,9 @@ int conf_convert(struct conf *c, const struct conf_option *o, const struct conf_
 /* Read a file of `name = value` lines into c->raw. */
 int conf_read_file(struct conf *c, const char *path, struct err *err);
 
+/* The same for text in memory; path is for messages. */
+int conf_read_text(struct conf *c, const char *path, struct str text, struct err *err);
+
 /* One more text for the option. From a stronger origin it replaces what is there; from the same
  * one it is added to a list, and is an error for everything else. */
 int conf_offer(struct conf *c, size_t option, enum conf_origin origin, unsigned line,
