@@ -56,8 +56,9 @@ struct dispatch_inventory { /* A task that is on the node. */
 };
 
 /* The node has registered: node is its slot, session the revision of the registration. An older
- * session of the node is told to close. data comes back with every output. The session is valid
- * until dispatch_disconnect(). */
+ * session of the node is told to close. The inventory is all that the node remembers, ended tasks
+ * included until it was told to forget them: a task that is said to run and is not there is over.
+ * data comes back with every output. The session is valid until dispatch_disconnect(). */
 struct dispatch_session *dispatch_connect(struct dispatch *d, uint32_t node, uint64_t session,
                                           const struct dispatch_inventory *inventory, uint32_t n,
                                           void *data, int64_t now_ms);
