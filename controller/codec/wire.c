@@ -482,8 +482,12 @@ static bool store_packed(const struct bind_field *f, uint8_t *object, struct str
     struct wire_reader r = {(const uint8_t *)data.p, (const uint8_t *)data.p + data.n};
     while (r.p < r.end) {
         uint64_t v;
-        uint8_t *to = *array_of(object, f) + *count_of(object, f) * f->element_size;
-        if (!get_varint(&r, &v) || !store_scalar(f->type, to, v)) {
+        uint8_t *to;
+        if (!get_varint(&r, &v)) {
+            return false; /* Not counted either: there may be no array at all. */
+        }
+        to = *array_of(object, f) + *count_of(object, f) * f->element_size;
+        if (!store_scalar(f->type, to, v)) {
             return false;
         }
         (*count_of(object, f))++;

@@ -29,8 +29,7 @@ static uint64_t propose(struct simworld *w, unsigned node)
     return index;
 }
 
-/* --- scenarios
- * ------------------------------------------------------------------------------------- */
+/* --- scenarios ------------------------------------------------------------------------------- */
 
 START_TEST(a_cluster_of_any_size_elects_commits_and_agrees)
     {
@@ -405,8 +404,7 @@ START_TEST(planted_faults_are_found)
     }
 END_TEST
 
-/* --- inputs
- * ---------------------------------------------------------------------------------------- */
+/* --- inputs ---------------------------------------------------------------------------------- */
 
 struct stub { /* A replica whose disk is instantaneous and whose peers are silent. */
     struct replica *r;

@@ -330,8 +330,7 @@ START_TEST(a_full_disk_is_an_error_and_leaves_a_good_log)
     }
 END_TEST
 
-/* --- beside the log
- * -------------------------------------------------------------------------------- */
+/* --- beside the log -------------------------------------------------------------------------- */
 
 START_TEST(a_slot_is_whole_after_any_crash)
     {

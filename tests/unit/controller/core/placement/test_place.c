@@ -475,6 +475,103 @@ START_TEST(identical_replicas_fill_the_cluster_completely)
     }
 END_TEST
 
+/* --- scale-in --------------------------------------------------------------------------------- */
+
+#define N_GIVEN 60
+
+/* How much more dispensable task a is than b, by one criterion. `gone` marks stopped tasks. */
+static int64_t naive_more(const struct run *run, const struct want *q,
+                          const struct place_strategy *s, const struct place_task *t,
+                          const bool *gone, uint32_t a, uint32_t b)
+{
+    int64_t value[2] = {0, 0};
+    for (int side = 0; side < 2; side++) {
+        const struct place_task *me = &t[side == 0 ? a : b];
+        uint32_t i = view_owner(run->view, me->slot);
+        const struct node *n = &run->world.nodes[i];
+        struct view_free f = naive_free(&run->world, i);
+        bool by_zone = str_eqc(s->attribute, VIEW_ATTRIBUTE_ZONE);
+        int64_t back = 1, on_node = 0, in_domain = 0;
+        for (uint32_t k = 0; k < N_GIVEN; k++) {
+            if (t[k].slot == VIEW_NONE) {
+                continue;
+            }
+            const struct node *m = &run->world.nodes[view_owner(run->view, t[k].slot)];
+            back += m == n && gone[k];
+            on_node += m == n && !gone[k];
+            in_domain += !gone[k] && (by_zone ? m->zone == n->zone : m->type == n->type);
+        }
+        value[side] = s->kind == PLACE_BINPACK_CPU ? f.cpu + back * q->request.cpu
+                      : s->kind == PLACE_BINPACK_MEMORY
+                          ? f.memory_mib + back * q->request.memory_mib
+                      : s->kind == PLACE_SPREAD_NODE ? on_node
+                      : by_zone && n->zone < 0       ? INT64_MAX
+                                                     : in_domain;
+    }
+    return value[0] == value[1] ? 0 : value[0] > value[1] ? 1 : -1;
+}
+
+static bool naive_stop_before(const struct run *run, const struct want *q,
+                              const struct place_task *t, const bool *gone, uint32_t a, uint32_t b)
+{
+    if ((t[a].slot == VIEW_NONE) != (t[b].slot == VIEW_NONE)) {
+        return t[a].slot == VIEW_NONE;
+    }
+    for (uint32_t i = 0; t[a].slot != VIEW_NONE && i < q->request.n_strategies; i++) {
+        int64_t c = naive_more(run, q, &q->strategies[i], t, gone, a, b);
+        if (c != 0) {
+            return c > 0;
+        }
+    }
+    if (t[a].created_at_ms != t[b].created_at_ms) {
+        return t[a].created_at_ms > t[b].created_at_ms;
+    }
+    return id_cmp(t[a].id, t[b].id) > 0;
+}
+
+/* Draw tasks (the view need not know them) and check each choice against all that are left. */
+static void check_scale_in(struct run *run)
+{
+    struct want q;
+    struct place_task t[N_GIVEN];
+    bool gone[N_GIVEN] = {false};
+    uint32_t order[N_GIVEN];
+    draw_want(&q, &run->world, &run->prng, false);
+    for (uint32_t i = 0; i < N_GIVEN; i++) {
+        uint32_t slot = below(&run->prng, 20) == 0 ? VIEW_NONE : draw_slot(&run->world, &run->prng);
+        t[i] = (struct place_task){slot, (uint64_t)below(&run->prng, 10), {1, i}};
+    }
+    ck_assert_int_eq(
+        place_scale_in(run->view, &q.request, t, N_GIVEN, N_GIVEN, order, &run->arena, NULL), 0);
+    for (uint32_t n = 0; n < N_GIVEN; n++) {
+        ck_assert(!gone[order[n]]);
+        for (uint32_t i = 0; i < N_GIVEN; i++) {
+            ck_assert(gone[i] || i == order[n] || naive_stop_before(run, &q, t, gone, order[n], i));
+        }
+        gone[order[n]] = true;
+    }
+}
+
+START_TEST(every_scale_in_is_the_naive_one)
+    {
+        static struct run run;
+        for (uint64_t seed = 1; seed <= 60; seed++) {
+            memset(&run, 0, sizeof run);
+            prng_init(&run.prng, seed);
+            arena_init(&run.arena, test_mem());
+            run.view = view_open(test_mem());
+            for (int i = 1 + below(&run.prng, 12); i > 0; i--) {
+                node_add(&run);
+            }
+            for (int i = 0; i < 5; i++) {
+                check_scale_in(&run);
+            }
+            view_close(run.view);
+            arena_close(&run.arena);
+        }
+    }
+END_TEST
+
 /* Chi-square over 20 nodes: below 43.8 in 99.9 % of all honest draws. */
 START_TEST(random_is_uniform_over_feasible_nodes)
     {
@@ -514,7 +611,8 @@ END_TEST
 int main(void)
 {
     Suite *suite = suite_create("placement");
-    TEST_CASE(suite, "properties", 3600, every_answer_is_the_naive_one, spreading_keeps_the_balance,
+    TEST_CASE(suite, "properties", 3600, every_answer_is_the_naive_one,
+              every_scale_in_is_the_naive_one, spreading_keeps_the_balance,
               identical_replicas_fill_the_cluster_completely,
               random_is_uniform_over_feasible_nodes);
     return test_run(suite);
