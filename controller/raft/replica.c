@@ -16,8 +16,7 @@
 #define MESSAGE_BYTES_DEFAULT (1024u * 1024u)
 #define CACHE_BYTES_DEFAULT   (512ull * 1024u * 1024u)
 
-/* --- life
- * ------------------------------------------------------------------------------------------ */
+/* --- life ------------------------------------------------------------------------------------ */
 
 static void fill_defaults(struct replica_settings *s)
 {
@@ -72,8 +71,7 @@ void replica_close(struct replica *r)
     mem_free(r->mem, r, sizeof *r);
 }
 
-/* --- start
- * ----------------------------------------------------------------------------------------- */
+/* --- start ----------------------------------------------------------------------------------- */
 
 static int check_entries(const struct replica_boot *b, struct err *err)
 {
@@ -217,8 +215,7 @@ int replica_start(struct replica *r, uint64_t now_ms, const struct replica_boot 
     return rv;
 }
 
-/* --- time
- * ------------------------------------------------------------------------------------------ */
+/* --- time ------------------------------------------------------------------------------------ */
 
 uint64_t replica_deadline_ms(const struct replica *r)
 {
@@ -249,8 +246,7 @@ int replica_tick(struct replica *r, uint64_t now_ms, struct err *err)
     return replica_leave(r, rv, err);
 }
 
-/* --- messages
- * -------------------------------------------------------------------------------------- */
+/* --- messages -------------------------------------------------------------------------------- */
 
 /* One AppendEntries, or the part of one up to the next configuration: libraft 0.22.1 notes the
  * wrong index for a configuration that is not the first entry of its message. */
@@ -422,8 +418,7 @@ int replica_receive(struct replica *r, uint64_t now_ms, const struct replica_mes
     return replica_leave(r, rv, err);
 }
 
-/* --- the log
- * --------------------------------------------------------------------------------------- */
+/* --- the log --------------------------------------------------------------------------------- */
 
 int replica_persisted(struct replica *r, uint64_t now_ms, uint64_t ticket, struct err *err)
 {
@@ -552,8 +547,7 @@ void replica_set_capacity(struct replica *r, unsigned short mib)
     r->capacity = mib;
 }
 
-/* --- snapshots
- * ------------------------------------------------------------------------------------- */
+/* --- snapshots ------------------------------------------------------------------------------- */
 
 static const struct replica_conf *conf_at(const struct replica *r, uint64_t index)
 {
@@ -665,8 +659,7 @@ int replica_snapshot_installed(struct replica *r, uint64_t now_ms, struct err *e
     return replica_leave(r, replica_step(r, &event, err), err);
 }
 
-/* --- questions
- * ------------------------------------------------------------------------------------- */
+/* --- questions ------------------------------------------------------------------------------- */
 
 struct replica_status replica_status(const struct replica *r)
 {

@@ -93,7 +93,7 @@ bool replica_has_backlog(const struct replica *r);
 /* Remember the configuration of an applied entry. */
 void replica_conf_add(struct replica *r, uint64_t index, const uint8_t *bytes, size_t len);
 
-/* --- replica_read.c --- */
+/* --- replica_read.c -------------------------------------------------------------------------- */
 void replica_reads_reset(struct replica *r);
 
 /* Start a round if one is wanted, repeat one that got no answer, serve one that is due. */

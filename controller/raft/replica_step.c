@@ -23,8 +23,7 @@
 /* Entries applied in one input, so that a long replay does not starve the heartbeats. */
 #define APPLY_MAX 4096u
 
-/* --- messages
- * -------------------------------------------------------------------------------------- */
+/* --- messages -------------------------------------------------------------------------------- */
 
 /* AppendEntries come without entries: fill them in, cutting what is too large. Every part is a
  * complete message of its own, anchored to the entry before it. */
@@ -100,8 +99,7 @@ static void send_raft(struct replica *r, const struct raft_message *from)
     r->io->send(r->ctx, &m);
 }
 
-/* --- one update
- * -------------------------------------------------------------------------------------- */
+/* --- one update ------------------------------------------------------------------------------ */
 
 static void note_state(struct replica *r)
 {
@@ -202,8 +200,7 @@ int replica_step(struct replica *r, struct raft_event *event, struct err *err)
     return 0;
 }
 
-/* --- what follows
- * -------------------------------------------------------------------------------------- */
+/* --- what follows ---------------------------------------------------------------------------- */
 
 /* Only what is durable here is applied: else a checkpoint could be ahead of the log under it. */
 static uint64_t apply_target(const struct replica *r)

@@ -42,8 +42,7 @@ struct durable {
     uint8_t conf[REPLICA_CONF_MAX];
 };
 
-/* --- members
- * -------------------------------------------------------------------------------------- */
+/* --- members --------------------------------------------------------------------------------- */
 
 static bool slot_snapshot(const struct slots *s, unsigned which, struct replica_snapshot *ret)
 {
@@ -112,8 +111,7 @@ void durable_install_end(struct durable *d)
     d->used = d->next;
 }
 
-/* --- vote
- * ----------------------------------------------------------------------------------------- */
+/* --- vote ------------------------------------------------------------------------------------ */
 
 int durable_save_vote(struct durable *d, uint64_t term, uint64_t vote, struct err *err)
 {
@@ -143,8 +141,7 @@ static int read_vote(struct durable *d, bool *ret_found, struct err *err)
     return 0;
 }
 
-/* --- first start
- * ---------------------------------------------------------------------------------- */
+/* --- first start ----------------------------------------------------------------------------- */
 
 /* Entry 1 is the same on every controller, so that nobody needs to be told who begins. */
 static int begin_log(struct durable *d, struct err *err)
@@ -181,8 +178,7 @@ static int begin(struct durable *d, bool voted, struct err *err)
     return rv != 0 ? rv : durable_save_vote(d, 1, 0, err);
 }
 
-/* --- fitting log and checkpoint
- * -------------------------------------------------------------------- */
+/* --- fitting log and checkpoint -------------------------------------------------------------- */
 
 static int fit_log(struct durable *d, const struct replica_snapshot *members, struct err *err)
 {
@@ -277,8 +273,7 @@ static int fit(struct durable *d, struct err *err)
     return rv;
 }
 
-/* --- life
- * ----------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------ */
 
 int durable_open(const struct disk *disk, const struct mem *mem,
                  const struct durable_settings *settings, struct durable **ret, struct err *err)

@@ -44,8 +44,7 @@
 
 #define MARK_FILE "watermark"
 
-/* --- names
- * ------------------------------------------------------------------------------------------ */
+/* --- names ----------------------------------------------------------------------------------- */
 
 void logfile_segment_name(uint32_t number, char ret[DISK_NAME_MAX])
 {
@@ -63,8 +62,7 @@ void logfile_add_segment(struct logfile *l, const struct logfile_segment *s)
     l->segments[l->n_segments++] = *s;
 }
 
-/* --- writing
- * ----------------------------------------------------------------------------------------- */
+/* --- writing --------------------------------------------------------------------------------- */
 
 /* Write and sync what is pending. */
 int logfile_flush(struct logfile *l, struct err *err)
@@ -265,8 +263,7 @@ int logfile_mark(struct logfile *l, struct err *err)
     return slots_put_older(&l->mark, bytes, sizeof bytes, err);
 }
 
-/* --- life
- * ------------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------ */
 
 int logfile_open(const struct disk *disk, const struct mem *mem,
                  const struct logfile_settings *settings, struct logfile **ret,

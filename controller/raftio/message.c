@@ -44,8 +44,7 @@ enum code {
 #define APPEND_RESULT_VERSION 2
 #define FEATURE_CAPACITY      1
 
-/* --- writing
- * --------------------------------------------------------------------------------------- */
+/* --- writing --------------------------------------------------------------------------------- */
 
 static size_t frame_begin(struct buf *out, enum code code)
 {
@@ -211,8 +210,7 @@ void message_encode(const struct message *m, struct buf *out)
     }
 }
 
-/* --- reading
- * --------------------------------------------------------------------------------------- */
+/* --- reading --------------------------------------------------------------------------------- */
 
 /* Reads never go past the end: they give zeros and remember that something was missing. */
 struct reader {

@@ -71,8 +71,7 @@ static struct peer *find_peer(struct peers *p, uint64_t id)
     return NULL;
 }
 
-/* --- out
- * ------------------------------------------------------------------------------------------- */
+/* --- out ------------------------------------------------------------------------------------- */
 
 static void retry_later(struct peer *peer)
 {
@@ -207,8 +206,7 @@ void peers_send_replica(struct peers *p, const struct replica_message *message)
     peers_send(p, message->peer, &m);
 }
 
-/* --- in
- * -------------------------------------------------------------------------------------------- */
+/* --- in -------------------------------------------------------------------------------------- */
 
 static void forget_inbound(struct inbound *in)
 {
@@ -350,8 +348,7 @@ static void on_accept(struct listener *l, struct stream *s, void *data)
     stream_accept(s, &in_events, in);
 }
 
-/* --- life
- * ------------------------------------------------------------------------------------------ */
+/* --- life ------------------------------------------------------------------------------------ */
 
 static int add_members(struct peers *p, struct err *err)
 {
@@ -463,8 +460,7 @@ void peers_close(struct peers *p)
     mem_free(p->config.mem, p, sizeof *p);
 }
 
-/* --- questions
- * ------------------------------------------------------------------------------------- */
+/* --- questions ------------------------------------------------------------------------------- */
 
 bool peers_connected(const struct peers *p, uint64_t id)
 {

@@ -20,8 +20,7 @@
 #define MIB                 (1024u * 1024u)
 #define DISK_WARN_MS        60000u
 
-/* --- small things
- * ------------------------------------------------------------------------------------ */
+/* --- small things ---------------------------------------------------------------------------- */
 
 void raftnode_fail(struct raftnode *n, const struct err *err)
 {
@@ -75,8 +74,7 @@ static void rearm(struct raftnode *n)
     loop_timer_start(n->tick, at > now ? at - now : 0);
 }
 
-/* --- stopping
- * ---------------------------------------------------------------------------------------- */
+/* --- stopping -------------------------------------------------------------------------------- */
 
 static bool may_stop(struct raftnode *n)
 {
@@ -123,8 +121,7 @@ void raftnode_after(struct raftnode *n, int rv, const struct err *err)
     }
 }
 
-/* --- the pump
- * ---------------------------------------------------------------------------------------- */
+/* --- the pump -------------------------------------------------------------------------------- */
 
 static void pump_install(struct raftnode *n)
 {
@@ -277,8 +274,7 @@ static void pump(void *data)
     check_stop(n);
 }
 
-/* --- timers
- * ------------------------------------------------------------------------------------------ */
+/* --- timers ---------------------------------------------------------------------------------- */
 
 static void on_tick(void *data)
 {
@@ -326,8 +322,7 @@ static void on_house(void *data)
     check_stop(n);
 }
 
-/* --- life
- * -------------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------ */
 
 static int copy_config(struct raftnode *n, const struct raftnode_config *c, struct err *err)
 {
@@ -534,8 +529,7 @@ void raftnode_close(struct raftnode *n)
     mem_free(n->mem, n, sizeof *n);
 }
 
-/* --- requests
- * ---------------------------------------------------------------------------------------- */
+/* --- requests -------------------------------------------------------------------------------- */
 
 static int may_ask(const struct raftnode *n, struct err *err)
 {
@@ -623,8 +617,7 @@ int raftnode_transfer(struct raftnode *n, uint64_t id, struct err *err)
     return rv;
 }
 
-/* --- questions
- * --------------------------------------------------------------------------------------- */
+/* --- questions ------------------------------------------------------------------------------- */
 
 uint64_t raftnode_id(const struct raftnode *n)
 {

@@ -83,7 +83,8 @@ struct raftnode_events {
     /* raftnode_stop() is done. */
     void (*stopped)(void *ctx);
 
-    /* --- sending our checkpoint to a peer: all short, non-blocking --- */
+    /* --- sending our checkpoint to a peer: all short, non-blocking -------------------------------
+     */
     /* Open a consistent copy of the durable checkpoint. ERR_AGAIN when none can be had now. */
     int (*snapshot_open)(void *ctx, void **ret_handle, struct raftnode_snapshot *ret,
                          struct err *err);
@@ -92,7 +93,8 @@ struct raftnode_events {
                          size_t *ret_n, struct err *err);
     void (*snapshot_close)(void *ctx, void *handle);
 
-    /* --- receiving the leader's checkpoint: one at a time --- */
+    /* --- receiving the leader's checkpoint: one at a time ----------------------------------------
+     */
     /* A transfer begins (an earlier unfinished one is forgotten). */
     int (*receive_begin)(void *ctx, const struct raftnode_snapshot *snapshot, struct err *err);
     /* The next bytes, in order. */

@@ -81,13 +81,13 @@ struct raftnode {
     uint64_t n_proposed, n_applied, n_reads, n_elections;
 };
 
-/* --- raftnode_io.c --- */
+/* --- raftnode_io.c --------------------------------------------------------------------------- */
 extern const struct replica_io raftnode_replica_io;
 extern const struct writer_events raftnode_writer_events;
 extern const struct peers_events raftnode_peers_events;
 extern const struct transfer_io raftnode_transfer_io;
 
-/* --- raftnode.c --- */
+/* --- raftnode.c ------------------------------------------------------------------------------ */
 /* Report err to the owner; the node is dead if that returns. */
 void raftnode_fail(struct raftnode *n, const struct err *err);
 

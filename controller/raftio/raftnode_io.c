@@ -5,8 +5,7 @@
 #include <assert.h>
 #include <string.h>
 
-/* --- from the replica
- * -------------------------------------------------------------------------------- */
+/* --- from the replica ------------------------------------------------------------------------ */
 
 static void on_save_vote(void *ctx, uint64_t term, uint64_t vote)
 {
@@ -147,8 +146,7 @@ const struct replica_io raftnode_replica_io = {
     .snapshot_install = on_snapshot_install,
 };
 
-/* --- from the writer
- * --------------------------------------------------------------------------------- */
+/* --- from the writer ------------------------------------------------------------------------- */
 
 static void on_written(void *ctx, uint64_t ticket)
 {
@@ -185,8 +183,7 @@ const struct writer_events raftnode_writer_events = {
     .failed = on_failed,
 };
 
-/* --- from the peers
- * ---------------------------------------------------------------------------------- */
+/* --- from the peers -------------------------------------------------------------------------- */
 
 static void on_message(void *ctx, uint64_t from, const struct message *m)
 {
@@ -206,8 +203,7 @@ const struct peers_events raftnode_peers_events = {
     .message = on_message,
 };
 
-/* --- checkpoints on the way
- * ---------------------------------------------------------------------------- */
+/* --- checkpoints on the way ------------------------------------------------------------------ */
 
 static void xfer_send(void *ctx, uint64_t peer, const struct message *m)
 {

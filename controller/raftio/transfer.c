@@ -95,8 +95,7 @@ bool transfer_busy(const struct transfer *t)
     return false;
 }
 
-/* --- sending
- * --------------------------------------------------------------------------------------- */
+/* --- sending --------------------------------------------------------------------------------- */
 
 static int send_piece(struct transfer *t, struct outgoing *o, struct err *err)
 {
@@ -228,8 +227,7 @@ static void receive_ack(struct transfer *t, uint64_t now_ms, uint64_t peer,
     pump(t, o);
 }
 
-/* --- receiving
- * ------------------------------------------------------------------------------------- */
+/* --- receiving ------------------------------------------------------------------------------- */
 
 static void acknowledge(struct transfer *t, uint64_t peer, const struct message_chunk *c,
                         uint64_t offset)

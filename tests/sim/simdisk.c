@@ -4,9 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SECTOR  512u
-#define INODES  4096u
-#define PENDING 8192u
+#define SECTOR 512u
 
 struct inode {
     uint8_t *now;   /* What programs see. */
@@ -24,8 +22,9 @@ struct name {
 };
 
 struct names {
-    struct name v[INODES];
+    struct name *v;
     unsigned n;
+    unsigned cap;
 };
 
 struct change { /* A rename is two: add, then remove. */
@@ -41,11 +40,13 @@ struct handle {
 struct simdisk {
     const struct mem *mem;
     struct disk disk;
-    struct inode inodes[INODES];
+    struct inode *inodes;
+    unsigned n_inodes;
     struct names now;
     struct names safe;
-    struct change pending[PENDING];
+    struct change *pending; /* Changes of names since the last sync_dir(). */
     unsigned n_pending;
+    unsigned cap_pending;
     struct handle *handles;
     unsigned countdown; /* 0: nothing fails. */
     bool failing;
@@ -53,13 +54,28 @@ struct simdisk {
     uint64_t room;
 };
 
-/* --- names
- * ------------------------------------------------------------------------------------------ */
+/* --- names ----------------------------------------------------------------------------------- */
 
-static void copy_names(struct names *to, const struct names *from)
+/* Room for one more; *cap grows. */
+static void *room_for(struct simdisk *s, void *v, unsigned n, unsigned *cap, size_t size)
 {
+    unsigned was = *cap;
+    if (n < was) {
+        return v;
+    }
+    *cap = was == 0 ? 16 : was * 2;
+    return mem_resize(s->mem, v, was * size, *cap * size);
+}
+
+static void copy_names(struct simdisk *s, struct names *to, const struct names *from)
+{
+    while (to->cap < from->n) {
+        to->v = room_for(s, to->v, to->cap, &to->cap, sizeof to->v[0]);
+    }
     to->n = from->n;
-    memcpy(to->v, from->v, from->n * sizeof from->v[0]);
+    if (from->n > 0) {
+        memcpy(to->v, from->v, from->n * sizeof from->v[0]);
+    }
 }
 
 static struct name *find(struct names *names, const char *text)
@@ -72,14 +88,14 @@ static struct name *find(struct names *names, const char *text)
     return NULL;
 }
 
-static void apply_change(struct names *names, const struct change *c)
+static void apply_change(struct simdisk *s, struct names *names, const struct change *c)
 {
     struct name *there = find(names, c->name.text);
     if (there != NULL) {
         *there = names->v[--names->n];
     }
     if (c->add) {
-        assert(names->n < INODES);
+        names->v = room_for(s, names->v, names->n, &names->cap, sizeof names->v[0]);
         names->v[names->n++] = c->name;
     }
 }
@@ -88,8 +104,8 @@ static void change_name(struct simdisk *s, bool add, const char *text, unsigned 
 {
     struct change c = {.add = add, .name = {.inode = inode}};
     strncpy(c.name.text, text, sizeof c.name.text - 1);
-    apply_change(&s->now, &c);
-    assert(s->n_pending < PENDING);
+    apply_change(s, &s->now, &c);
+    s->pending = room_for(s, s->pending, s->n_pending, &s->cap_pending, sizeof s->pending[0]);
     s->pending[s->n_pending++] = c;
 }
 
@@ -104,7 +120,7 @@ static void drop_inode(struct simdisk *s, struct inode *n)
 /* Files nobody can reach any more. */
 static void collect(struct simdisk *s)
 {
-    bool reachable[INODES] = {false};
+    bool *reachable = s->n_inodes == 0 ? NULL : mem_alloc(s->mem, s->n_inodes);
     for (unsigned i = 0; i < s->now.n; i++) {
         reachable[s->now.v[i].inode] = true;
     }
@@ -117,29 +133,31 @@ static void collect(struct simdisk *s)
     for (struct handle *h = s->handles; h != NULL; h = h->next) {
         reachable[h->inode] = true;
     }
-    for (unsigned i = 0; i < INODES; i++) {
+    for (unsigned i = 0; i < s->n_inodes; i++) {
         if (s->inodes[i].used && !reachable[i]) {
             drop_inode(s, &s->inodes[i]);
         }
     }
+    mem_free(s->mem, reachable, s->n_inodes);
 }
 
 static unsigned new_inode(struct simdisk *s)
 {
-    for (int again = 0; again < 2; again++) {
-        for (unsigned i = 0; i < INODES; i++) {
-            if (!s->inodes[i].used) {
-                s->inodes[i].used = true;
-                return i;
-            }
-        }
+    unsigned i = 0;
+    if (s->n_inodes >= 64) {
         collect(s);
     }
-    abort(); /* More files than a log ever needs. */
+    while (i < s->n_inodes && s->inodes[i].used) {
+        i++;
+    }
+    if (i == s->n_inodes) {
+        s->inodes = room_for(s, s->inodes, i, &s->n_inodes, sizeof s->inodes[0]);
+    }
+    s->inodes[i].used = true;
+    return i;
 }
 
-/* --- the table
- * ---------------------------------------------------------------------------------------- */
+/* --- the table ------------------------------------------------------------------------------- */
 
 /* Counts an operation that writes; true when it must fail. */
 static bool fails(struct simdisk *s)
@@ -326,7 +344,7 @@ static int sim_sync_dir(void *ctx, struct err *err)
         return broken(err, "sync of the directory");
     }
     if (!s->lying) {
-        copy_names(&s->safe, &s->now);
+        copy_names(s, &s->safe, &s->now);
         s->n_pending = 0;
     }
     return 0;
@@ -349,8 +367,7 @@ static int sim_room(void *ctx, uint64_t *ret, struct err *err)
     return 0;
 }
 
-/* --- life
- * ------------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------ */
 
 struct simdisk *simdisk_open(const struct mem *mem)
 {
@@ -390,11 +407,15 @@ void simdisk_close(struct simdisk *s)
         return;
     }
     drop_handles(s);
-    for (unsigned i = 0; i < INODES; i++) {
+    for (unsigned i = 0; i < s->n_inodes; i++) {
         if (s->inodes[i].used) {
             drop_inode(s, &s->inodes[i]);
         }
     }
+    mem_free(s->mem, s->inodes, s->n_inodes * sizeof s->inodes[0]);
+    mem_free(s->mem, s->now.v, s->now.cap * sizeof s->now.v[0]);
+    mem_free(s->mem, s->safe.v, s->safe.cap * sizeof s->safe.v[0]);
+    mem_free(s->mem, s->pending, s->cap_pending * sizeof s->pending[0]);
     mem_free(s->mem, s, sizeof *s);
 }
 
@@ -427,11 +448,11 @@ void simdisk_crash(struct simdisk *s, struct prng *prng)
     unsigned keep = (unsigned)prng_below(prng, s->n_pending + 1u);
     drop_handles(s);
     for (unsigned i = 0; i < keep; i++) { /* Journals keep changes of names in order. */
-        apply_change(&s->safe, &s->pending[i]);
+        apply_change(s, &s->safe, &s->pending[i]);
     }
     s->n_pending = 0;
-    copy_names(&s->now, &s->safe);
-    for (unsigned i = 0; i < INODES; i++) {
+    copy_names(s, &s->now, &s->safe);
+    for (unsigned i = 0; i < s->n_inodes; i++) {
         if (s->inodes[i].used) {
             crash_inode(&s->inodes[i], prng);
         }
@@ -486,7 +507,7 @@ bool simdisk_remove(struct simdisk *s, const char *name)
     if (sim_unlink(s, name, &err) != 0) {
         return false;
     }
-    copy_names(&s->safe, &s->now);
+    copy_names(s, &s->safe, &s->now);
     s->n_pending = 0;
     return true;
 }

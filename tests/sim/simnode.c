@@ -45,8 +45,7 @@ static void after(struct simnode *n)
     heap_set(&n->w->events, &n->tick->node, at_us);
 }
 
-/* --- what the replica asks for
- * -------------------------------------------------------------------- */
+/* --- what the replica asks for --------------------------------------------------------------- */
 
 static void on_save_vote(void *ctx, uint64_t term, uint64_t vote)
 {
@@ -240,8 +239,7 @@ static const struct replica_io replica_io = {
     .snapshot_install = on_snapshot_install,
 };
 
-/* --- checkpoints on the wire
- * ------------------------------------------------------------------------- */
+/* --- checkpoints on the wire ----------------------------------------------------------------- */
 
 /* The k-th byte of the checkpoint of a state: its three numbers, then a pattern. */
 static uint8_t snapshot_byte(const struct simstate *s, uint64_t k)
@@ -377,8 +375,7 @@ static const struct transfer_io transfer_io = {
     .trouble = xfer_trouble,
 };
 
-/* --- life
- * ------------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------ */
 
 void simnode_init(struct simnode *n, struct simworld *w, unsigned at)
 {
@@ -502,8 +499,7 @@ void simnode_start(struct simnode *n)
     after(n);
 }
 
-/* --- events
- * ----------------------------------------------------------------------------------------- */
+/* --- events ---------------------------------------------------------------------------------- */
 
 void simnode_deliver(struct simnode *n, unsigned from, const uint8_t *body, size_t len)
 {
@@ -614,8 +610,7 @@ void simnode_transfer_tick(struct simnode *n)
     }
 }
 
-/* --- work
- * ------------------------------------------------------------------------------------------- */
+/* --- work ------------------------------------------------------------------------------------ */
 
 int simnode_propose(struct simnode *n, size_t len, uint64_t *ret_index)
 {

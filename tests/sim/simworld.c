@@ -12,8 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- small things
- * ------------------------------------------------------------------------------------ */
+/* --- small things ---------------------------------------------------------------------------- */
 
 static void *counted_resize(void *ctx, void *ptr, size_t old_size, size_t new_size)
 {
@@ -88,8 +87,7 @@ void simworld_event_drop(struct simworld *w, struct simevent *e)
     mem_free(&w->mem, e, sizeof *e + e->len);
 }
 
-/* --- network
- * ----------------------------------------------------------------------------------------- */
+/* --- network --------------------------------------------------------------------------------- */
 
 static void post(struct simworld *w, unsigned from, unsigned to, const struct buf *frame)
 {
@@ -128,8 +126,7 @@ void simworld_send(struct simworld *w, unsigned from, const struct message *m, u
     buf_close(&frame);
 }
 
-/* --- random faults
- * ----------------------------------------------------------------------------------- */
+/* --- random faults --------------------------------------------------------------------------- */
 
 static void again(struct simworld *w, enum event_kind kind, unsigned mean_ms, unsigned node)
 {
@@ -216,8 +213,7 @@ static void simworld_happens(struct simworld *w, const struct simevent *e)
     }
 }
 
-/* --- the loop
- * ---------------------------------------------------------------------------------------- */
+/* --- the loop -------------------------------------------------------------------------------- */
 
 static void node_happens(struct simworld *w, struct simevent *e)
 {
@@ -298,8 +294,7 @@ void simworld_run(struct simworld *w, uint64_t ms)
     run_until(w, w->now_us + ms * 1000);
 }
 
-/* --- life
- * ------------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------ */
 
 struct simworld *simworld_open(const struct simworld_options *options)
 {
@@ -415,8 +410,7 @@ void simworld_settle(struct simworld *w, uint64_t limit_ms)
     simcheck_end(w);
 }
 
-/* --- by hand
- * ----------------------------------------------------------------------------------------- */
+/* --- by hand --------------------------------------------------------------------------------- */
 
 void simworld_crash(struct simworld *w, unsigned node)
 {

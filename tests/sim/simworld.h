@@ -70,8 +70,7 @@ void simworld_run(struct simworld *w, uint64_t ms);
  * the end. */
 void simworld_settle(struct simworld *w, uint64_t limit_ms);
 
-/* --- faults by hand
- * -------------------------------------------------------------------------------- */
+/* --- faults by hand -------------------------------------------------------------------------- */
 void simworld_crash(struct simworld *w, unsigned node);
 void simworld_restart(struct simworld *w, unsigned node);
 /* Cut or join what `from` sends to `to`. */
@@ -83,16 +82,14 @@ typedef bool (*simworld_filter)(void *arg, unsigned from, unsigned to, const str
 void simworld_set_filter(struct simworld *w, simworld_filter filter, void *arg);
 struct simdisk *simworld_disk(struct simworld *w, unsigned node);
 
-/* --- work by hand
- * ---------------------------------------------------------------------------------- */
+/* --- work by hand ---------------------------------------------------------------------------- */
 /* 0 or what replica_propose() said. *ret_index may be NULL. */
 int simworld_propose(struct simworld *w, unsigned node, size_t len, uint64_t *ret_index);
 int simworld_read(struct simworld *w, unsigned node);
 int simworld_transfer(struct simworld *w, unsigned node, unsigned to);
 void simworld_checkpoint(struct simworld *w, unsigned node);
 
-/* --- questions
- * ------------------------------------------------------------------------------------- */
+/* --- questions ------------------------------------------------------------------------------- */
 bool simworld_is_up(const struct simworld *w, unsigned node);
 /* Why the last restart failed, or "". */
 const char *simworld_error(const struct simworld *w, unsigned node);

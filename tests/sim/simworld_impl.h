@@ -54,8 +54,7 @@ struct simevent {
     uint8_t bytes[]; /* EV_DELIVER: the body. */
 };
 
-/* --- one controller
- * ---------------------------------------------------------------------------------- */
+/* --- one controller -------------------------------------------------------------------------- */
 
 struct simstate { /* What is applied, in short. */
     uint64_t index;
@@ -132,8 +131,7 @@ int simnode_read(struct simnode *n);
 int simnode_handover(struct simnode *n, unsigned to);
 void simnode_checkpoint(struct simnode *n);
 
-/* --- what must hold
- * ---------------------------------------------------------------------------------- */
+/* --- what must hold -------------------------------------------------------------------------- */
 
 struct simappended { /* An entry some log had at an index. */
     uint64_t term;
@@ -167,8 +165,7 @@ void simcheck_leader(struct simworld *w, unsigned node, uint64_t term);
 void simcheck_end(struct simworld *w);
 void simcheck_close(struct simworld *w);
 
-/* --- the world
- * ----------------------------------------------------------------------------------------- */
+/* --- the world ------------------------------------------------------------------------------- */
 
 struct simworld {
     struct mem mem;

@@ -51,8 +51,7 @@ struct cluster {
     uint64_t trailing;
 };
 
-/* --- events
- * ---------------------------------------------------------------------------------------- */
+/* --- events ---------------------------------------------------------------------------------- */
 
 static void on_apply(void *ctx, uint64_t index, uint64_t term, const uint8_t *bytes, size_t len,
                      void *cookie)
@@ -188,8 +187,7 @@ static const struct raftnode_events events = {
     .receive_install = on_install,
 };
 
-/* --- the cluster
- * ----------------------------------------------------------------------------------- */
+/* --- the cluster ----------------------------------------------------------------------------- */
 
 static uint16_t free_port(void)
 {
@@ -410,8 +408,7 @@ static void start_all(struct cluster *c)
     ck_assert(until(c, has_leader, 10000));
 }
 
-/* --- tests
- * ----------------------------------------------------------------------------------------- */
+/* --- tests ----------------------------------------------------------------------------------- */
 
 static void replicate(bool tls)
 {
