@@ -217,15 +217,17 @@ static uint32_t n_constant(const struct solver *s, uint32_t zone, uint32_t gpu)
     return n;
 }
 
-/* Look at one entry; false when the rest of the shelf cannot be better. `ordered`: behind the first
- * node that does not beat the best one, and behind the first feasible one, none does. */
+/* Look at one entry that fits; false when the rest of the shelf cannot be better. `ordered`: behind
+ * the first node that does not beat the best one, and behind the first feasible one, none does. */
 static bool visit(struct solver *s, struct best *b, const struct shelf_entry *e, bool ordered)
 {
-    uint32_t low = s->by == ORDER_CPU ? s->request->memory_mib : s->request->cpu;
     if (e->key >> 32 > b->stop) {
         return false;
     }
-    if ((uint32_t)e->key < low || !solver_admits_class(s, e->class, e->slot)) {
+    if (!solver_admits_class(s, e->class, e->slot)) {
+        if (s->view->n_classes <= SHELF_TAGS) { /* A tag is a class. */
+            s->tags &= ~(UINT64_C(1) << e->class);
+        }
         return true;
     }
     if (!beats(s, b, e->slot)) {
@@ -238,26 +240,38 @@ static bool visit(struct solver *s, struct best *b, const struct shelf_entry *e,
     return !ordered;
 }
 
+/* Walk from an entry to the end, or until nothing behind can be better. */
+static void walk(struct solver *s, struct best *b, const struct shelf *shelf, uint32_t leaf,
+                 uint32_t at, bool ordered)
+{
+    uint32_t low = s->by == ORDER_CPU ? s->request->memory_mib : s->request->cpu;
+    for (; leaf < shelf->n_leaves; leaf++, at = 0) {
+        if (shelf->low_max[leaf] < low) {
+            continue;
+        }
+        const struct shelf_leaf *l = shelf->leaves[leaf];
+        for (uint32_t hits = shelf_filter(l, at, low, s->tags); hits != 0; hits &= hits - 1) {
+            if (!visit(s, b, &l->entries[__builtin_ctz(hits)], ordered)) {
+                return;
+            }
+        }
+        if (shelf->first[leaf] >> 32 > b->stop) {
+            return;
+        }
+    }
+}
+
 static void search_shelf(struct solver *s, struct best *b, const struct shelf *shelf, uint32_t zone,
                          uint32_t gpu)
 {
     uint32_t leaf, at;
     uint32_t high = s->by == ORDER_CPU ? s->request->cpu : s->request->memory_mib;
-    uint32_t low = s->by == ORDER_CPU ? s->request->memory_mib : s->request->cpu;
     uint32_t n_same = n_constant(s, zone, gpu);
-    shelf_seek(shelf, (uint64_t)high << 32, &leaf, &at);
-    if (leaf == shelf->n_leaves ||
-        compare(s, b, shelf->leaves[leaf]->entries[at].slot, n_same) > 0) {
-        return;
-    }
     bool ordered = n_same == s->n_prefix && s->plain_tail && gpu != GPU_MANY;
-    for (; leaf < shelf->n_leaves; leaf++, at = 0) {
-        const struct shelf_leaf *l = shelf->leaves[leaf];
-        for (; shelf->low_max[leaf] >= low && at < l->n; at++) {
-            if (!visit(s, b, &l->entries[at], ordered)) {
-                return;
-            }
-        }
+    shelf_seek(shelf, (uint64_t)high << 32, &leaf, &at);
+    if (leaf < shelf->n_leaves &&
+        compare(s, b, shelf->leaves[leaf]->entries[at].slot, n_same) <= 0) {
+        walk(s, b, shelf, leaf, at, ordered);
     }
 }
 
@@ -388,7 +402,7 @@ static void place_all(struct solver *s, uint32_t n_replicas, struct placement *r
         }
         s->seed++;
     }
-    if (ret->n_placed < n_replicas) {
+    if (ret->n_placed < n_replicas && !s->request->no_reasons) {
         solver_explain_all(s, ret);
     }
     unbook_all(s, ret, booked, n_booked);

@@ -100,6 +100,7 @@ struct place_request {
     uint32_t n_exclude;
     uint64_t seed;        /* For `random`. */
     uint32_t explain_max; /* How many nodes a refusal explains one by one; 0: sums only. */
+    bool no_reasons;      /* Skip the reasons of a refusal: they cost a look at every node. */
 };
 
 /* Why a node is not feasible: the first of these that holds, in this order. */
@@ -138,7 +139,8 @@ struct place_replica {
 struct placement {
     uint32_t n_placed;              /* <= n_replicas */
     struct place_replica *replicas; /* n_placed, in the order they were chosen. */
-    /* Filled when n_placed < n_replicas: the state after those that were placed. */
+    /* Filled when n_placed < n_replicas, unless no_reasons: the state after those that were placed.
+     */
     uint32_t refused[PLACE_REASON_N]; /* Nodes by reason. */
     struct place_why closest; /* The node that came nearest: latest reason, then least missing,
                                  then lowest id; slot VIEW_NONE when there are no nodes. */

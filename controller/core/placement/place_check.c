@@ -127,6 +127,7 @@ int solver_init(struct solver *s, struct view *v, const struct place_request *re
     s->request = request;
     s->arena = arena;
     s->seed = request->seed;
+    s->tags = UINT64_MAX;
     int rv = check_limits(request, err);
     if (rv == 0) {
         rv = check_ports(request, err);
@@ -352,6 +353,26 @@ static enum place_reason state_reason(const struct solver *s, uint32_t slot)
     return node->agent_connected ? PLACE_OK : PLACE_AGENT;
 }
 
+static bool breaks_constraint(struct solver *s, uint32_t slot, struct place_why *why)
+{
+    if (!s->dynamic && solver_admits_class(s, s->view->slots[slot].class, slot)) {
+        return false; /* The usual case, known by class. */
+    }
+    uint32_t which = missing_attribute(s, slot);
+    if (which < s->request->n_attributes) {
+        why->reason = PLACE_ATTRIBUTE;
+        why->which = which;
+        return true;
+    }
+    which = failed_constraint(s, slot, false);
+    if (which < s->request->n_constraints) {
+        why->reason = PLACE_MEMBER;
+        why->which = which;
+        return true;
+    }
+    return false;
+}
+
 void solver_explain(struct solver *s, uint32_t slot, struct place_why *ret)
 {
     const struct place_request *r = s->request;
@@ -360,17 +381,9 @@ void solver_explain(struct solver *s, uint32_t slot, struct place_why *ret)
     if (why.reason != PLACE_OK) {
         goto done;
     }
-    why.which = missing_attribute(s, slot);
-    if (why.which < r->n_attributes) {
-        why.reason = PLACE_ATTRIBUTE;
+    if (breaks_constraint(s, slot, &why)) {
         goto done;
     }
-    why.which = failed_constraint(s, slot, false);
-    if (why.which < r->n_constraints) {
-        why.reason = PLACE_MEMBER;
-        goto done;
-    }
-    why.which = 0;
     if (s->distinct && view_group_count(s->view, s->group, slot) > 0) {
         why.reason = PLACE_DISTINCT;
         goto done;

@@ -41,6 +41,7 @@ struct solver {
     uint32_t n_levels;
     uint32_t n_prefix; /* Levels before free cpu and free memory. */
     bool plain_tail;   /* From there on, the order of a shelf is that of the levels. */
+    uint64_t tags;     /* Tags of the classes that are not known to be refused. */
     struct level levels[LEVELS_MAX];
     uint32_t queries[PLACE_CONSTRAINTS_MAX]; /* By constraint; memberOf only. */
     uint8_t *allowed;                        /* By slot: 1 = may be used; NULL: all. */

@@ -25,6 +25,24 @@ void shelf_close(struct shelf *s, const struct mem *mem)
     memset(s, 0, sizeof *s);
 }
 
+/* --- leaves ----------------------------------------------------------------------------------- */
+
+/* Move n entries from one place to another, in one leaf or between two. */
+static void entries_move(struct shelf_leaf *to, uint32_t to_at, const struct shelf_leaf *from,
+                         uint32_t from_at, uint32_t n)
+{
+    memmove(&to->entries[to_at], &from->entries[from_at], n * sizeof from->entries[0]);
+    memmove(&to->low[to_at], &from->low[from_at], n * sizeof from->low[0]);
+    memmove(&to->tag[to_at], &from->tag[from_at], n * sizeof from->tag[0]);
+}
+
+static void entry_put(struct shelf_leaf *leaf, uint32_t at, const struct shelf_entry *e)
+{
+    leaf->entries[at] = *e;
+    leaf->low[at] = (uint32_t)e->key;
+    leaf->tag[at] = (uint8_t)(e->class % SHELF_TAGS);
+}
+
 /* --- the directory ---------------------------------------------------------------------------- */
 
 /* Make the directory's line for leaf i right again. */
@@ -33,8 +51,7 @@ static void describe(struct shelf *s, uint32_t i)
     const struct shelf_leaf *leaf = s->leaves[i];
     uint32_t max = 0;
     for (uint32_t k = 0; k < leaf->n; k++) {
-        uint32_t low = (uint32_t)leaf->entries[k].key;
-        max = low > max ? low : max;
+        max = leaf->low[k] > max ? leaf->low[k] : max;
     }
     s->first[i] = leaf->entries[0].key;
     s->low_max[i] = max;
@@ -111,7 +128,7 @@ static void split(struct shelf *s, const struct mem *mem, uint32_t i)
     struct shelf_leaf *upper = s->leaves[i + 1];
     upper->n = leaf->n / 2;
     leaf->n -= upper->n;
-    memcpy(upper->entries, &leaf->entries[leaf->n], upper->n * sizeof upper->entries[0]);
+    entries_move(upper, 0, leaf, leaf->n, upper->n);
     describe(s, i);
     describe(s, i + 1);
 }
@@ -128,8 +145,8 @@ void shelf_insert(struct shelf *s, const struct mem *mem, const struct shelf_ent
     }
     struct shelf_leaf *leaf = s->leaves[i];
     uint32_t at = place_in(leaf, entry);
-    memmove(&leaf->entries[at + 1], &leaf->entries[at], (leaf->n - at) * sizeof leaf->entries[0]);
-    leaf->entries[at] = *entry;
+    entries_move(leaf, at + 1, leaf, at, leaf->n - at);
+    entry_put(leaf, at, entry);
     leaf->n++;
     s->n++;
     uint32_t low = (uint32_t)entry->key;
@@ -147,7 +164,7 @@ void shelf_remove(struct shelf *s, const struct mem *mem, const struct shelf_ent
     assert(!before(entry, &leaf->entries[at]));
     leaf->n--;
     s->n--;
-    memmove(&leaf->entries[at], &leaf->entries[at + 1], (leaf->n - at) * sizeof leaf->entries[0]);
+    entries_move(leaf, at, leaf, at + 1, leaf->n - at);
     if (leaf->n == 0) {
         leaf_drop(s, mem, i);
         return;
@@ -155,7 +172,7 @@ void shelf_remove(struct shelf *s, const struct mem *mem, const struct shelf_ent
     s->first[i] = leaf->entries[0].key;
     if (i + 1 < s->n_leaves && leaf->n + s->leaves[i + 1]->n <= MERGE_MAX) {
         const struct shelf_leaf *next = s->leaves[i + 1];
-        memcpy(&leaf->entries[leaf->n], next->entries, next->n * sizeof next->entries[0]);
+        entries_move(leaf, leaf->n, next, 0, next->n);
         leaf->n += next->n;
         leaf_drop(s, mem, i + 1);
         describe(s, i);
@@ -192,7 +209,10 @@ bool shelf_audit(const struct shelf *s)
                 return false;
             }
             last = &leaf->entries[k];
-            low_max = (uint32_t)last->key > low_max ? (uint32_t)last->key : low_max;
+            low_max = leaf->low[k] > low_max ? leaf->low[k] : low_max;
+            if (leaf->low[k] != (uint32_t)last->key || leaf->tag[k] != last->class % SHELF_TAGS) {
+                return false;
+            }
         }
         if (leaf->n == 0 || s->first[i] != leaf->entries[0].key || s->low_max[i] != low_max) {
             return false;

@@ -24,6 +24,10 @@ struct shelf_entry {
 
 struct shelf_leaf {
     uint32_t n; /* > 0 */
+    /* What most entries are passed over by, close together: the lower half of the key, and the
+     * class modulo 64. */
+    uint8_t tag[SHELF_LEAF];
+    uint32_t low[SHELF_LEAF];
     struct shelf_entry entries[SHELF_LEAF];
 };
 
@@ -46,6 +50,20 @@ void shelf_remove(struct shelf *s, const struct mem *mem, const struct shelf_ent
 
 /* Position of the first entry with a key >= key: leaf, and place within; n_leaves at the end. */
 void shelf_seek(const struct shelf *s, uint64_t key, uint32_t *ret_leaf, uint32_t *ret_at);
+
+#define SHELF_TAGS 64u
+
+/* Bit i is set for each entry i >= at with enough in the lower half and a tag whose bit is set. */
+static inline uint32_t shelf_filter(const struct shelf_leaf *leaf, uint32_t at, uint32_t low,
+                                    uint64_t tags)
+{
+    uint32_t hits = 0;
+    for (uint32_t i = at; i < leaf->n; i++) {
+        uint32_t fits = leaf->low[i] >= low;
+        hits |= (fits & (uint32_t)(tags >> leaf->tag[i])) << i;
+    }
+    return hits;
+}
 
 /* Order and directory are right. For tests. */
 bool shelf_audit(const struct shelf *s);

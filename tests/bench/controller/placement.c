@@ -1,6 +1,7 @@
 /* How fast is place()? Each case keeps a cluster about 85 % full and, again and again, places a
  * task, takes it and gives another one back: one pair. Reported per second of this thread's CPU
- * time, so other work on the machine matters little.
+ * time, so other work on the machine matters little. A refusal is no pair, and its reasons are not
+ * asked for.
  *
  * usage: placement [--quick] [--json FILE] [CASE...] */
 #include "common/base/prng.h"
@@ -127,6 +128,7 @@ static void make_service(struct cluster *c, enum kind kind, uint32_t i)
                                         .cpu = 2048,
                                         .memory_mib = 8192,
                                         .constraints = s->constraints,
+                                        .no_reasons = true,
                                         .strategies = s->strategies,
                                         .ports = s->ports};
     if (mixed) {
@@ -325,12 +327,14 @@ static void write_json(const char *path, const struct row *rows, uint32_t n)
     }
 }
 
-/* No names select everything. */
-static bool selected(const char *name, char **names, int n)
+/* "hetero" and "hetero/1000" select; no names select everything. */
+static bool selected(const char *kind, uint32_t n_nodes, char **names, int n)
 {
+    char full[40];
     bool found = n == 0;
+    snprintf(full, sizeof full, "%s/%u", kind, n_nodes);
     for (int i = 0; i < n; i++) {
-        found = found || strcmp(names[i], name) == 0;
+        found = found || strcmp(names[i], kind) == 0 || strcmp(names[i], full) == 0;
     }
     return found;
 }
@@ -356,7 +360,7 @@ int main(int argc, char **argv)
     printf("%-22s %14s %14s %14s\n", "case", "pairs/cpu s", "min", "max");
     for (int kind = 0; kind < KIND_N; kind++) {
         for (uint32_t i = 0; i < sizeof sizes / sizeof sizes[0] - (quick ? 1 : 0); i++) {
-            if (selected(kinds[kind], argv + first, argc - first)) {
+            if (selected(kinds[kind], sizes[i], argv + first, argc - first)) {
                 struct row *row = &rows[n_rows++];
                 *row = measure((enum kind)kind, sizes[i], quick ? 0.02 : 0.3);
                 printf("%-22s %14.0f %14.0f %14.0f\n", row->name, row->median, row->min, row->max);
