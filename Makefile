@@ -170,10 +170,12 @@ $(BUILD)/bin/ecs-agent: $(call objs,agent/main.c) $(lib_agent) $(lib_nano) $(lib
 $(BUILD)/bin/ecs-admin: $(call objs,admin/main.c) $(lib_admin) $(lib_controller) $(lib_pbc) $(lib_common)
 	$(link) $(ADMIN_LIBS)
 # The supervisor is static and small: one lives beside every container.
-$(BUILD)/bin/ecs-shim: $(wildcard agent/shim/*.c agent/shim/*.h) $(lib_common)
+shim_src := $(wildcard agent/shim/*.c common/base/*.c)
+$(BUILD)/bin/ecs-shim: $(shim_src) $(wildcard agent/shim/*.h common/base/*.h)
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) -std=c11 -Os -g $(WARN) -ffunction-sections -fdata-sections -static \
-	    -Wl,--gc-sections -o $@ $(filter %.c,$^) $(lib_common)
+	@echo "link $@"
+	$(Q)$(CC) $(CPPFLAGS) -std=c11 -Os -g $(WARN) -ffunction-sections -fdata-sections -static \
+	    -Wl,--gc-sections -o $@ $(shim_src)
 $(BUILD)/bin/ecs-unpack: $(call objs,$(wildcard agent/unpack/*.c)) $(lib_common)
 	$(link) -larchive -lseccomp -lcrypto
 

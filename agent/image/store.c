@@ -647,6 +647,13 @@ static int names_cmp(const void *a, const void *b)
     return strcmp(a, b);
 }
 
+static void names_sort(struct names *s)
+{
+    if (s->n > 0) {
+        qsort(s->list, s->n, sizeof *s->list, names_cmp);
+    }
+}
+
 static bool names_has(const struct names *s, const char *name)
 {
     return s->n > 0 && bsearch(name, s->list, s->n, sizeof *s->list, names_cmp) != NULL;
@@ -761,8 +768,8 @@ int store_gc(const char *dir, const char *const *keep, uint32_t n_keep, uint64_t
         rv = each_entry(&g, "refs", visit_record, err);
     }
     if (rv == 0) {
-        qsort(g.blobs.list, g.blobs.n, sizeof *g.blobs.list, names_cmp);
-        qsort(g.layers.list, g.layers.n, sizeof *g.layers.list, names_cmp);
+        names_sort(&g.blobs);
+        names_sort(&g.layers);
         rv = each_entry(&g, "layers", sweep_layer, err);
     }
     if (rv == 0) {

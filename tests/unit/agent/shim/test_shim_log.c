@@ -89,6 +89,7 @@ END_TEST
 START_TEST(every_byte_gives_valid_json)
     {
         static char got[8192];
+        static const char tail[] = "\n\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80\xed\xa0\x80\xc0\x80\n";
         char bytes[256];
         struct setup s;
         begin(&s, 1 << 20, 1);
@@ -96,8 +97,7 @@ START_TEST(every_byte_gives_valid_json)
             bytes[i - 1] = (char)i;
         }
         shim_log_put(s.log, s.out, bytes, 255);
-        shim_log_put(s.log, s.out, "\n\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80\xed\xa0\x80\xc0\x80\n",
-                     18);
+        shim_log_put(s.log, s.out, tail, sizeof tail - 1);
         shim_log_flush(s.log);
         ck_assert_uint_eq(read_back(0, got, sizeof got), 3);
         ck_assert_ptr_nonnull(strstr(got, "\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80"));
