@@ -13,7 +13,7 @@ static bool failed(struct json_text *t, const char *why)
     return false;
 }
 
-char json_peek(struct json_text *t)
+char json_text_peek(struct json_text *t)
 {
     while (t->p < t->end && (*t->p == ' ' || *t->p == '\t' || *t->p == '\n' || *t->p == '\r')) {
         t->p++;
@@ -21,19 +21,19 @@ char json_peek(struct json_text *t)
     return t->p < t->end ? *t->p : '\0';
 }
 
-bool json_take(struct json_text *t, char c)
+bool json_text_take(struct json_text *t, char c)
 {
-    if (json_peek(t) != c || t->p == t->end) {
+    if (json_text_peek(t) != c || t->p == t->end) {
         return false;
     }
     t->p++;
     return true;
 }
 
-bool json_word(struct json_text *t, const char *word)
+bool json_text_word(struct json_text *t, const char *word)
 {
     size_t n = strlen(word);
-    (void)json_peek(t);
+    (void)json_text_peek(t);
     if ((size_t)(t->end - t->p) < n || memcmp(t->p, word, n) != 0) {
         return false;
     }
@@ -160,13 +160,13 @@ static char *unescape(const char *p, const char *end, char *to)
     return to;
 }
 
-bool json_string(struct json_text *t, struct arena *a, struct str *ret)
+bool json_text_string(struct json_text *t, struct arena *a, struct str *ret)
 {
     const char *end;
     bool escaped;
     char *text;
     size_t n;
-    if (!json_take(t, '"')) {
+    if (!json_text_take(t, '"')) {
         return failed(t, "expected a string");
     }
     if (!find_end(t, &end, &escaped)) {
@@ -242,12 +242,12 @@ static size_t number_length(const char *p, const char *end, bool *ret_plain)
     return (size_t)(at - p);
 }
 
-bool json_number(struct json_text *t, struct json_number *ret)
+bool json_text_number(struct json_text *t, struct json_number *ret)
 {
     char text[NUMBER_LEN_MAX];
     bool plain;
     size_t n;
-    (void)json_peek(t);
+    (void)json_text_peek(t);
     n = number_length(t->p, t->end, &plain);
     if (n == 0) {
         return failed(t, "expected a number");
@@ -275,7 +275,7 @@ static bool skip_string(struct json_text *t)
 {
     const char *end;
     bool escaped;
-    if (!json_take(t, '"') || !find_end(t, &end, &escaped)) {
+    if (!json_text_take(t, '"') || !find_end(t, &end, &escaped)) {
         return failed(t, "expected a string");
     }
     t->p = end + 1;
@@ -285,14 +285,14 @@ static bool skip_string(struct json_text *t)
 static bool skip_scalar(struct json_text *t)
 {
     struct json_number number;
-    char c = json_peek(t);
+    char c = json_text_peek(t);
     if (c == '"') {
         return skip_string(t);
     }
-    if (json_word(t, "true") || json_word(t, "false") || json_word(t, "null")) {
+    if (json_text_word(t, "true") || json_text_word(t, "false") || json_text_word(t, "null")) {
         return true;
     }
-    return json_number(t, &number) || failed(t, "expected a value");
+    return json_text_number(t, &number) || failed(t, "expected a value");
 }
 
 /* What stands between two values: closes what ends and says whether another value follows. */
@@ -301,11 +301,12 @@ static bool skip_between(struct json_text *t, uint64_t *objects, unsigned *depth
     *ret_more = false;
     while (*depth > 0) {
         bool object = (*objects & 1) != 0;
-        if (json_take(t, ',')) {
+        if (json_text_take(t, ',')) {
             *ret_more = true;
-            return !object || (skip_string(t) && json_take(t, ':')) || failed(t, "expected a name");
+            return !object || (skip_string(t) && json_text_take(t, ':')) ||
+                   failed(t, "expected a name");
         }
-        if (!json_take(t, object ? '}' : ']')) {
+        if (!json_text_take(t, object ? '}' : ']')) {
             return failed(t, "expected ',' or the end of a list or object");
         }
         *objects >>= 1;
@@ -314,14 +315,14 @@ static bool skip_between(struct json_text *t, uint64_t *objects, unsigned *depth
     return true;
 }
 
-bool json_skip(struct json_text *t, unsigned depth_max)
+bool json_text_skip(struct json_text *t, unsigned depth_max)
 {
     uint64_t objects = 0; /* Bit 0: the innermost container is an object. */
     unsigned depth = 0;
     bool more = true;
     assert(depth_max <= DEPTH_BITS);
     while (more) {
-        char c = json_peek(t);
+        char c = json_text_peek(t);
         if (c == '{' || c == '[') {
             if (depth == depth_max) {
                 return failed(t, "nested too deep");
@@ -329,11 +330,11 @@ bool json_skip(struct json_text *t, unsigned depth_max)
             t->p++;
             depth++;
             objects = objects << 1 | (c == '{' ? 1 : 0);
-            if (json_peek(t) == (c == '{' ? '}' : ']')) {
+            if (json_text_peek(t) == (c == '{' ? '}' : ']')) {
                 if (!skip_between(t, &objects, &depth, &more)) {
                     return false;
                 }
-            } else if (c == '{' && !(skip_string(t) && json_take(t, ':'))) {
+            } else if (c == '{' && !(skip_string(t) && json_text_take(t, ':'))) {
                 return failed(t, "expected a name");
             }
             continue;

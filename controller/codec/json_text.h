@@ -18,17 +18,17 @@ struct json_text {
 };
 
 /* The next character that is not white space, 0 at the end; it is not taken. */
-char json_peek(struct json_text *t);
+char json_text_peek(struct json_text *t);
 
 /* Take c if it is next. */
-bool json_take(struct json_text *t, char c);
+bool json_text_take(struct json_text *t, char c);
 
 /* Take the word ("true", "null") if it is next. */
-bool json_word(struct json_text *t, const char *word);
+bool json_text_word(struct json_text *t, const char *word);
 
 /* A string, unescaped, in the arena and NUL-terminated. False: malformed, not UTF-8, or with a NUL,
  * which no text of the API may contain. */
-bool json_string(struct json_text *t, struct arena *a, struct str *ret);
+bool json_text_string(struct json_text *t, struct arena *a, struct str *ret);
 
 struct json_number {
     bool is_integer; /* Fits int64 and has no fraction: then integer is set. */
@@ -36,9 +36,9 @@ struct json_number {
     double real;
 };
 
-bool json_number(struct json_text *t, struct json_number *ret);
+bool json_text_number(struct json_text *t, struct json_number *ret);
 
 /* Any value, at most depth_max objects and lists deep. */
-bool json_skip(struct json_text *t, unsigned depth_max);
+bool json_text_skip(struct json_text *t, unsigned depth_max);
 
 #endif

@@ -82,11 +82,11 @@ static int read_integer(struct reader *r, const ProtobufCFieldDescriptor *f, int
                         int64_t max, int64_t *ret)
 {
     struct json_number number;
-    char c = json_peek(&r->text);
+    char c = json_text_peek(&r->text);
     if (c != '-' && (c < '0' || c > '9')) {
         return wrong(r, f, "expected an integer");
     }
-    if (!json_number(&r->text, &number)) {
+    if (!json_text_number(&r->text, &number)) {
         return malformed(r, f);
     }
     if (!number.is_integer) {
@@ -102,11 +102,11 @@ static int read_integer(struct reader *r, const ProtobufCFieldDescriptor *f, int
 static int read_real(struct reader *r, const ProtobufCFieldDescriptor *f, double *ret)
 {
     struct json_number number;
-    char c = json_peek(&r->text);
+    char c = json_text_peek(&r->text);
     if (c != '-' && (c < '0' || c > '9')) {
         return wrong(r, f, "expected a number");
     }
-    if (!json_number(&r->text, &number)) {
+    if (!json_text_number(&r->text, &number)) {
         return malformed(r, f);
     }
     if (!isfinite(number.real)) {
@@ -118,9 +118,9 @@ static int read_real(struct reader *r, const ProtobufCFieldDescriptor *f, double
 
 static int read_bool(struct reader *r, const ProtobufCFieldDescriptor *f, protobuf_c_boolean *ret)
 {
-    if (json_word(&r->text, "true")) {
+    if (json_text_word(&r->text, "true")) {
         *ret = 1;
-    } else if (json_word(&r->text, "false")) {
+    } else if (json_text_word(&r->text, "false")) {
         *ret = 0;
     } else {
         return wrong(r, f, "expected true or false");
@@ -130,10 +130,10 @@ static int read_bool(struct reader *r, const ProtobufCFieldDescriptor *f, protob
 
 static int read_text(struct reader *r, const ProtobufCFieldDescriptor *f, struct str *ret)
 {
-    if (json_peek(&r->text) != '"') {
+    if (json_text_peek(&r->text) != '"') {
         return wrong(r, f, "expected a string");
     }
-    return json_string(&r->text, r->arena, ret) ? 0 : malformed(r, f);
+    return json_text_string(&r->text, r->arena, ret) ? 0 : malformed(r, f);
 }
 
 static int read_enum(struct reader *r, const ProtobufCFieldDescriptor *f, int *ret)
@@ -243,7 +243,7 @@ static int push(struct reader *r, const struct open *o)
 static int push_message(struct reader *r, const ProtobufCFieldDescriptor *f, ProtobufCMessage **ret)
 {
     struct open o = {.kind = OPEN_MESSAGE, .field = f};
-    if (!json_take(&r->text, '{')) {
+    if (!json_text_take(&r->text, '{')) {
         return wrong(r, f, "expected an object");
     }
     o.message = pbc_new(f->descriptor, r->arena);
@@ -271,22 +271,22 @@ static int read_member_value(struct reader *r, struct open *o, const ProtobufCFi
     }
     if (pbc_is_map(f, o->message->descriptor)) {
         inner.kind = OPEN_MAP;
-        return json_take(&r->text, '{') ? push(r, &inner) : wrong(r, f, "expected an object");
+        return json_text_take(&r->text, '{') ? push(r, &inner) : wrong(r, f, "expected an object");
     }
-    return json_take(&r->text, '[') ? push(r, &inner) : wrong(r, f, "expected a list");
+    return json_text_take(&r->text, '[') ? push(r, &inner) : wrong(r, f, "expected a list");
 }
 
 static int skip_unknown(struct reader *r)
 {
-    return json_skip(&r->text, TRANSCODE_DEPTH_MAX - r->depth) ? 0 : malformed(r, NULL);
+    return json_text_skip(&r->text, TRANSCODE_DEPTH_MAX - r->depth) ? 0 : malformed(r, NULL);
 }
 
 static int read_name(struct reader *r, struct str *ret)
 {
-    if (!json_string(&r->text, r->arena, ret)) {
+    if (!json_text_string(&r->text, r->arena, ret)) {
         return malformed(r, NULL);
     }
-    return json_take(&r->text, ':') ? 0 : wrong(r, NULL, "expected ':' after a name");
+    return json_text_take(&r->text, ':') ? 0 : wrong(r, NULL, "expected ':' after a name");
 }
 
 static int read_member(struct reader *r, struct open *o)
@@ -309,7 +309,7 @@ static int read_member(struct reader *r, struct open *o)
         return wrong(r, f, "is there twice");
     }
     o->seen |= bit;
-    return json_word(&r->text, "null") ? 0 : read_member_value(r, o, f);
+    return json_text_word(&r->text, "null") ? 0 : read_member_value(r, o, f);
 }
 
 /* Room for one more value of a list or map. */
@@ -332,7 +332,7 @@ static int read_element(struct reader *r, struct open *o)
 {
     void *to = grow(r, o);
     int rv;
-    if (json_word(&r->text, "null")) {
+    if (json_text_word(&r->text, "null")) {
         return wrong(r, o->field, "null in a list");
     }
     rv = read_value(r, o->field, to);
@@ -397,10 +397,10 @@ static int close_innermost(struct reader *r, struct open *o)
 static int step(struct reader *r)
 {
     struct open *o = &r->open[r->depth - 1];
-    if (json_take(&r->text, o->kind == OPEN_LIST ? ']' : '}')) {
+    if (json_text_take(&r->text, o->kind == OPEN_LIST ? ']' : '}')) {
         return close_innermost(r, o);
     }
-    if (o->any && !json_take(&r->text, ',')) {
+    if (o->any && !json_text_take(&r->text, ',')) {
         return wrong(r, NULL, "expected ',' or the end of a list or object");
     }
     o->any = true;
@@ -429,7 +429,7 @@ int transcode_read(const ProtobufCMessageDescriptor *desc, struct str json, stru
         *ret = top.message;
         return 0;
     }
-    if (!json_take(&r.text, '{')) {
+    if (!json_text_take(&r.text, '{')) {
         return err_set(err, ERR_PARSE, "expected a JSON object");
     }
     rv = push(&r, &top);
@@ -443,7 +443,7 @@ int transcode_read(const ProtobufCMessageDescriptor *desc, struct str json, stru
     if (rv != 0) {
         return rv;
     }
-    if (json_peek(&r.text) != '\0' || r.text.p != r.text.end) {
+    if (json_text_peek(&r.text) != '\0' || r.text.p != r.text.end) {
         return err_set(err, ERR_PARSE, "something follows the JSON object");
     }
     *ret = top.message;

@@ -23,7 +23,7 @@ struct engine_config { /* Strings are borrowed until engine_close(). */
     uint64_t id;
     const struct engine_member *members;
     unsigned n_members;
-    const char *peer_listen; /* "ip:port"; NULL: our own peer address. */
+    const char *peer_listen;        /* "ip:port"; NULL: our own peer address. */
     struct tls_context *tls_server; /* For the raft port; both NULL: plain, for tests. */
     struct tls_context *tls_client;
     unsigned election_ms;
