@@ -13,8 +13,8 @@
 #define HEARTBEAT_MS_DEFAULT  50u
 #define SNAPSHOT_MS_DEFAULT   10000u
 #define INFLIGHT_DEFAULT      64u
-#define MESSAGE_BYTES_DEFAULT (1024u * 1024u)
-#define CACHE_BYTES_DEFAULT   (512ull * 1024u * 1024u)
+#define MESSAGE_BYTES_DEFAULT 1048576u     /* 1 MiB. */
+#define CACHE_BYTES_DEFAULT   536870912ull /* 512 MiB. */
 
 /* --- life ------------------------------------------------------------------------------------ */
 
@@ -80,11 +80,11 @@ static int check_entries(const struct replica_boot *b, struct err *err)
         const struct replica_entry *e = &b->entries[i];
         if (e->term < term || e->term > b->term) {
             return err_set(err, ERR_CORRUPT, "entry %llu: term %llu out of order",
-                           (unsigned long long)(b->first + i), (unsigned long long)e->term);
+                           (unsigned long long)b->first + i, (unsigned long long)e->term);
         }
         term = e->term;
         if (e->type == RAFT_CHANGE && conf_check(e->bytes, e->len, err) != 0) {
-            return err_wrap(err, ERR_CORRUPT, "entry %llu", (unsigned long long)(b->first + i));
+            return err_wrap(err, ERR_CORRUPT, "entry %llu", (unsigned long long)b->first + i);
         }
     }
     return 0;

@@ -31,9 +31,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define REPLICA_ENTRY_MAX   (4u * 1024u * 1024u) /* Bytes in one entry. */
-#define REPLICA_BATCH_MAX   64u                  /* Entries in one proposal or one message. */
-#define REPLICA_CONF_MAX    4096u                /* Bytes of an encoded configuration. */
+#define REPLICA_ENTRY_MAX   4194304u /* 4 MiB; bytes in one entry. */
+#define REPLICA_BATCH_MAX   64u      /* Entries in one proposal or one message. */
+#define REPLICA_CONF_MAX    4096u    /* Bytes of an encoded configuration. */
 #define REPLICA_MEMBERS_MAX 7u
 
 struct replica; /* Opaque. */

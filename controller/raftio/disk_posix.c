@@ -85,7 +85,7 @@ static int posix_pread(void *ctx, void *file, uint64_t offset, void *to, size_t 
         }
         if (got == 0) {
             return err_set(err, ERR_CORRUPT, "%s/%s ends before offset %llu", d->path, f->name,
-                           (unsigned long long)(offset + n));
+                           (unsigned long long)offset + n);
         }
         p += got;
         offset += (uint64_t)got;

@@ -20,8 +20,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define LOGFILE_SEGMENT_BYTES (16u * 1024u * 1024u)
-#define LOGFILE_SEGMENT_MAX   (256u * 1024u * 1024u)
+#define LOGFILE_SEGMENT_BYTES 16777216u  /* 16 MiB. */
+#define LOGFILE_SEGMENT_MAX   268435456u /* 256 MiB. */
 
 struct logfile; /* Opaque. */
 

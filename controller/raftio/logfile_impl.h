@@ -15,7 +15,7 @@
 #define LOGFILE_SPARE_NAME  "log-spare"
 #define LOGFILE_HEAD        64u
 #define LOGFILE_RECORD      40u
-#define LOGFILE_PENDING_MAX (8u * 1024u * 1024u) /* Larger batches are written in parts. */
+#define LOGFILE_PENDING_MAX 8388608u /* 8 MiB; larger batches are written in parts. */
 
 static const char logfile_magic[8] = {'E', 'C', 'S', 'L', 'O', 'G', '0', '1'};
 

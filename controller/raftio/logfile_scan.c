@@ -52,7 +52,7 @@ static int compare_numbers(const void *a, const void *b)
 static int damaged(const struct scan *s, struct err *err, const char *why)
 {
     return err_set(err, ERR_CORRUPT, "%s: damaged at offset %zu (entry %llu): %s", s->name,
-                   s->offset, (unsigned long long)(cache_last(s->entries) + 1), why);
+                   s->offset, (unsigned long long)cache_last(s->entries) + 1, why);
 }
 
 /* Is there a whole record of this file at this offset? Its size, or 0. */
@@ -222,7 +222,7 @@ int logfile_scan(struct logfile *l, struct cache *entries, struct err *err)
         rv = check_mark(l, &names, err);
     }
     for (size_t i = 0; rv == 0 && i < names.n; i++) {
-        struct logfile_segment s;
+        struct logfile_segment s = {0};
         if (i > 0 && names.numbers[i] != names.numbers[i - 1] + 1) {
             rv = err_set(err, ERR_CORRUPT, "log-%010u is missing", names.numbers[i] - 1);
             break;

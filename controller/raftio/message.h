@@ -16,8 +16,8 @@
 
 #define MESSAGE_VERSION   1u
 #define MESSAGE_HEAD      4u /* Bytes in front of each body: its length. */
-#define MESSAGE_BODY_MAX  (REPLICA_ENTRY_MAX + 64u * 1024u)
-#define MESSAGE_CHUNK_MAX (32u * 1024u)
+#define MESSAGE_BODY_MAX  (REPLICA_ENTRY_MAX + 65536u)
+#define MESSAGE_CHUNK_MAX 32768u              /* 32 KiB. */
 #define MESSAGE_INDEX_MAX (UINT64_C(1) << 60) /* Of indexes and terms. */
 
 enum message_kind {

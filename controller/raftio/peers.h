@@ -15,9 +15,11 @@
 #include <stdint.h>
 #include <uv.h>
 
-#define PEERS_QUEUE_MAX   (24u * 1024u * 1024u) /* Bytes unsent to one peer. */
-#define PEERS_QUEUE_BULK  (8u * 1024u * 1024u)  /* Beyond it entries are dropped. */
-#define PEERS_QUEUE_CHUNK (512u * 1024u)        /* Beyond it pieces of checkpoints are dropped. */
+#define PEERS_QUEUE_MAX  25165824u /* 24 MiB; bytes unsent to one peer. */
+#define PEERS_QUEUE_BULK 8388608u  /* 8 MiB; beyond it entries are dropped. */
+#define PEERS_QUEUE_CHUNK                                            \
+    524288u /* 512 KiB; beyond it pieces of checkpoints are dropped. \
+             */
 
 struct peers;       /* Opaque. */
 struct addr;        /* common/net/addr.h */

@@ -14,10 +14,10 @@
 
 #define ELECTION_MS_DEFAULT 300u
 #define TRAILING_DEFAULT    8192u
-#define DISK_MIN_DEFAULT    (256ull * 1024u * 1024u)
-#define QUEUED_BYTES_MAX    (64u * 1024u * 1024u)
-#define BATCH_BYTES_MAX     (4u * 1024u * 1024u)
-#define MIB                 (1024u * 1024u)
+#define DISK_MIN_DEFAULT    268435456ull /* 256 MiB. */
+#define QUEUED_BYTES_MAX    67108864u    /* 64 MiB. */
+#define BATCH_BYTES_MAX     4194304u     /* 4 MiB. */
+#define MIB                 1048576u     /* 1 MiB. */
 #define DISK_WARN_MS        60000u
 
 /* --- small things ---------------------------------------------------------------------------- */

@@ -20,8 +20,8 @@
 #include <stdint.h>
 #include <uv.h>
 
-#define RAFTNODE_PAYLOAD_MAX (4u * 1024u * 1024u) /* One entry; ERR_TOOBIG above. */
-#define RAFTNODE_LATENCY_N   24                   /* Buckets of the fsync histogram. */
+#define RAFTNODE_PAYLOAD_MAX 4194304u /* 4 MiB; one entry; ERR_TOOBIG above. */
+#define RAFTNODE_LATENCY_N   24       /* Buckets of the fsync histogram. */
 
 struct raftnode;    /* Opaque. */
 struct tls_context; /* common/net/tls.h */

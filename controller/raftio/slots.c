@@ -48,7 +48,7 @@ static int read_all(struct slots *s, struct err *err)
     if (rv != 0) {
         return rv;
     }
-    if (size < 2 * SLOT_SIZE) { /* New, or a crash came before the first record. */
+    if (size < 2ull * SLOT_SIZE) { /* New, or a crash came before the first record. */
         rv = s->disk->allocate(s->disk->ctx, s->file, (uint64_t)2 * SLOT_SIZE, err);
         if (rv == 0) {
             rv = s->disk->sync(s->disk->ctx, s->file, err);

@@ -15,7 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define TRANSFER_WINDOW     (8u * MESSAGE_CHUNK_MAX) /* Bytes sent and not acknowledged. */
+#define TRANSFER_WINDOW     ((uint64_t)8 * MESSAGE_CHUNK_MAX) /* Bytes sent and not acknowledged. */
 #define TRANSFER_RETRY_MS   500u   /* Without news, send again from the last ack. */
 #define TRANSFER_GIVE_UP_MS 15000u /* Without news, forget it; raft asks again. */
 
