@@ -5,6 +5,7 @@
 
 #include <assert.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #define FLOOD_PER_S  1000
 #define RESET_BURST  200 /* Streams a peer may reset at once, */
@@ -12,6 +13,7 @@
 #define SETTINGS_MAX 32
 #define ACKS_MAX     100
 #define TRAILER_MAX  32
+#define MAP_FROM     12288 /* Blocks of this size and more are mapped. */
 
 void h2_out_close(struct h2_out *o)
 {
@@ -140,6 +142,78 @@ nghttp2_option *h2_options(void)
     nghttp2_option_set_max_outbound_ack(o, ACKS_MAX);
     nghttp2_option_set_stream_reset_rate_limit(o, RESET_BURST, RESET_PER_S);
     return o;
+}
+
+/* --- memory
+ * ------------------------------------------------------------------------------------------------
+ */
+
+struct block { /* In front of each allocation. */
+    size_t size;
+    size_t mapped; /* Bytes from mmap(), or 0. */
+};
+
+_Static_assert(sizeof(struct block) % 16 == 0, "what follows must be aligned for any type");
+
+static void *block_alloc(size_t size, void *user)
+{
+    struct block *b;
+    (void)user;
+    if (size > SIZE_MAX / 2) {
+        return NULL;
+    }
+    if (size >= MAP_FROM) {
+        b = mmap(NULL, size + sizeof *b, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+                 0);
+        if (b == MAP_FAILED) {
+            return NULL;
+        }
+        b->mapped = size + sizeof *b;
+    } else {
+        b = mem_alloc(sysmem(), size + sizeof *b);
+    }
+    b->size = size;
+    return b + 1;
+}
+
+static void block_free(void *ptr, void *user)
+{
+    struct block *b = ptr;
+    (void)user;
+    if (b == NULL) {
+        return;
+    }
+    b--;
+    if (b->mapped != 0) {
+        (void)munmap(b, b->mapped);
+    } else {
+        mem_free(sysmem(), b, b->size + sizeof *b);
+    }
+}
+
+static void *block_calloc(size_t n, size_t size, void *user)
+{
+    if (size != 0 && n > SIZE_MAX / 2 / size) {
+        return NULL;
+    }
+    return block_alloc(n * size, user); /* Zeroed either way. */
+}
+
+static void *block_realloc(void *ptr, size_t size, void *user)
+{
+    void *fresh = block_alloc(size, user);
+    if (ptr != NULL && fresh != NULL) {
+        size_t old = ((struct block *)ptr - 1)->size;
+        memcpy(fresh, ptr, old < size ? old : size);
+        block_free(ptr, user);
+    }
+    return fresh;
+}
+
+nghttp2_mem *h2_mem(void)
+{
+    static nghttp2_mem mem = {NULL, block_alloc, block_free, block_calloc, block_realloc};
+    return &mem;
 }
 
 bool h2_is_flood(struct h2_flood *f, const nghttp2_frame *frame)

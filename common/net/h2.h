@@ -50,6 +50,11 @@ nghttp2_nv h2_nv(struct str name, struct str value);
 /* Manual windows, limits on what a peer may queue; release with nghttp2_option_del(). */
 nghttp2_option *h2_options(void);
 
+/* Memory for sessions: nghttp2 allocates 16 KiB for a frame that is mostly a few hundred bytes.
+ * From here large blocks come straight from the kernel, so pages never touched are never paid for.
+ */
+nghttp2_mem *h2_mem(void);
+
 /* Frames that cost us work and the peer nothing. Counted per second. */
 struct h2_flood {
     uint64_t second;

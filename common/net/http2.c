@@ -186,7 +186,7 @@ static void h2_open(struct http_conn *conn)
     struct h2 *h = mem_alloc(sysmem(), sizeof *h);
     nghttp2_session_callbacks *cb = callbacks();
     nghttp2_option *option = h2_options();
-    int rv = nghttp2_session_server_new2(&h->session, cb, h, option);
+    int rv = nghttp2_session_server_new3(&h->session, cb, h, option, h2_mem());
     assert(rv == 0);
     nghttp2_session_callbacks_del(cb);
     nghttp2_option_del(option);

@@ -403,7 +403,7 @@ static nghttp2_session *make_session(struct http_client *c)
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(cb, on_data);
     nghttp2_session_callbacks_set_on_stream_close_callback(cb, on_stream_close);
     nghttp2_session_callbacks_set_on_frame_send_callback(cb, on_frame_sent);
-    rv = nghttp2_session_client_new2(&session, cb, c, option);
+    rv = nghttp2_session_client_new3(&session, cb, c, option, h2_mem());
     assert(rv == 0);
     nghttp2_session_callbacks_del(cb);
     nghttp2_option_del(option);

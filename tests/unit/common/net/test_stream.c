@@ -6,6 +6,8 @@
 #include "tests/lib/testnet.h"
 
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -486,6 +488,58 @@ START_TEST(new_certificates_serve_new_streams_and_bad_ones_change_nothing)
         rig_start(&r);
         UNTIL(&r, r.client.opened);
         ck_assert_str_eq(r.client.id, "c9");
+        rig_close(&r);
+    }
+END_TEST
+
+static void write_world(const struct testnet *net, const char *dir, const char *id)
+{
+    struct buf cert;
+    struct buf key;
+    char path[100];
+    testnet_issue(net, PKI_ROLE_CONTROLLER, id, 7, &cert, &key);
+    (void)snprintf(path, sizeof path, "%s/cert.pem", dir);
+    ck_assert_int_eq(pki_file_write(path, str_make((char *)cert.data, cert.len), 0644, NULL), 0);
+    (void)snprintf(path, sizeof path, "%s/key.pem", dir);
+    ck_assert_int_eq(pki_file_write(path, str_make((char *)key.data, key.len), 0600, NULL), 0);
+    (void)snprintf(path, sizeof path, "%s/ca.pem", dir);
+    ck_assert_int_eq(pki_file_write(path, str_make((char *)net->ca.data, net->ca.len), 0644, NULL),
+                     0);
+    buf_close(&cert);
+    buf_close(&key);
+}
+
+START_TEST(files_are_read_again_on_reload)
+    {
+        struct rig r;
+        struct tls_options o = {.server = true, .verify = TLS_VERIFY_OPTIONAL};
+        char dir[] = "/tmp/test_stream.XXXXXX";
+        char path[3][100];
+        static const char *const names[] = {"cert.pem", "key.pem", "ca.pem"};
+        rig_open(&r, true);
+        ck_assert_ptr_nonnull(mkdtemp(dir));
+        for (int i = 0; i < 3; i++) {
+            (void)snprintf(path[i], sizeof path[i], "%s/%s", dir, names[i]);
+        }
+        write_world(&r.net, dir, "c7");
+        o.cert_file = path[0];
+        o.key_file = path[1];
+        o.ca_file = path[2];
+        tls_context_close(r.server_tls);
+        ck_assert_int_eq(tls_context_open(&o, &r.server_tls, NULL), 0);
+        ck_assert_str_eq(tls_context_identity(r.server_tls)->id, "c7");
+        ck_assert_int_gt(tls_context_expires_s(r.server_tls), 0);
+        write_world(&r.net, dir, "c8");
+        ck_assert_int_eq(tls_context_reload(r.server_tls, NULL), 0);
+        ck_assert_str_eq(tls_context_identity(r.server_tls)->id, "c8");
+        ck_assert_int_eq(unlink(path[1]), 0);
+        ck_assert_int_eq(tls_context_reload(r.server_tls, NULL), ERR_NOTFOUND);
+        rig_start(&r);
+        UNTIL(&r, r.client.opened);
+        ck_assert_str_eq(r.client.id, "c8");
+        (void)unlink(path[0]);
+        (void)unlink(path[2]);
+        ck_assert_int_eq(rmdir(dir), 0);
         rig_close(&r);
     }
 END_TEST
