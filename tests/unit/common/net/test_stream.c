@@ -696,13 +696,14 @@ int main(void)
     tcase_add_loop_test(alpn, the_wrong_ca_is_refused_on_either_side, 0, 2);
     tcase_add_loop_test(alpn, connections_are_capped_in_all_and_per_address, 0, 2);
     suite_add_tcase(s, alpn);
-    TEST_CASE(
-        s, "stream", 60, a_half_closed_stream_can_still_answer, nobody_listening_is_unavailable,
-        a_client_without_certificate_is_nobody_where_that_is_allowed,
-        a_client_without_certificate_is_refused_where_one_is_required,
-        a_client_refuses_a_server_of_other_role_id_or_host, an_expired_certificate_is_refused,
-        a_pin_is_enough_to_join_and_gives_the_ca,
-        new_certificates_serve_new_streams_and_bad_ones_change_nothing,
-        a_silent_or_garbled_handshake_ends_by_itself, bad_tls_options_are_refused_with_the_rule);
+    TEST_CASE(s, "stream", 60, a_half_closed_stream_can_still_answer,
+              nobody_listening_is_unavailable,
+              a_client_without_certificate_is_nobody_where_that_is_allowed,
+              a_client_without_certificate_is_refused_where_one_is_required,
+              a_client_refuses_a_server_of_other_role_id_or_host, an_expired_certificate_is_refused,
+              a_pin_is_enough_to_join_and_gives_the_ca,
+              new_certificates_serve_new_streams_and_bad_ones_change_nothing,
+              a_silent_or_garbled_handshake_ends_by_itself, files_are_read_again_on_reload,
+              bad_tls_options_are_refused_with_the_rule);
     return test_run(s);
 }
