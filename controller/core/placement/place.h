@@ -81,8 +81,9 @@ struct place_port {
 
 /* Zero every field that is not used. All pointers are borrowed for the call. */
 struct place_request {
-    struct str group;    /* Counted by spread and distinctInstance; as in struct view_take. */
-    uint32_t cpu;        /* What each replica takes of a node; memory_mib is the reservation */
+    struct str
+        group;    /* Counted by spread and distinctInstance, which do nothing when it is empty. */
+    uint32_t cpu; /* What each replica takes of a node; memory_mib is the reservation */
     uint32_t memory_mib; /* where there is one, else the limit. */
     uint32_t gpus;
     uint32_t n_replicas;            /* 0 is taken as 1. */

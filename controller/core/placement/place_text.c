@@ -11,7 +11,7 @@ static bool equal_any_case(struct str a, const char *lower)
         return false;
     }
     for (size_t i = 0; i < n; i++) {
-        char ch = a.p[i] >= 'A' && a.p[i] <= 'Z' ? (char)(a.p[i] - 'A' + 'a') : a.p[i];
+        int ch = a.p[i] >= 'A' && a.p[i] <= 'Z' ? a.p[i] - 'A' + 'a' : a.p[i];
         if (ch != lower[i]) {
             return false;
         }

@@ -109,14 +109,15 @@ static bool is_quote(char ch)
     return ch == '\'' || ch == '"';
 }
 
-static char lower(char ch)
+static int lower(int ch)
 {
-    return ch >= 'A' && ch <= 'Z' ? (char)(ch - 'A' + 'a') : ch;
+    return ch >= 'A' && ch <= 'Z' ? ch - 'A' + 'a' : ch;
 }
 
 static bool has(char ch, const char *set)
 {
-    return memchr(set, ch, strlen(set)) != NULL;
+    struct str s = str_of(set);
+    return str_find(s, ch, 0) < s.n;
 }
 
 /* The connectives end a bare word even without blanks around them. */
@@ -418,9 +419,9 @@ static int read_subject(struct parser *p, struct query_test *test)
         p->at += n - prefix;
         return 0;
     }
-    for (uint8_t i = 0; i < SUBJECT_N; i++) {
+    for (int i = 0; i < SUBJECT_N; i++) {
         if (str_eqc(word, subject_names[i])) {
-            test->subject = i;
+            test->subject = (uint8_t)i;
             p->at += n;
             return 0;
         }

@@ -79,7 +79,10 @@ static bool more(const struct compiler *c)
 
 static char peek(const struct compiler *c)
 {
-    return more(c) ? c->text.p[c->at] : '\0';
+    if (!more(c)) {
+        return '\0';
+    }
+    return c->text.p[c->at];
 }
 
 static void class_add(struct class *set, uint8_t first, uint8_t last)
@@ -309,7 +312,7 @@ static int read_quoted(struct compiler *c)
 static int read_escaped_atom(struct compiler *c)
 {
     struct class named;
-    uint8_t byte;
+    uint8_t byte = 0;
     if (peek(c) == 'Q' && more(c)) {
         c->at++;
         return read_quoted(c);

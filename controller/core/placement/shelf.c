@@ -21,7 +21,7 @@ void shelf_close(struct shelf *s, const struct mem *mem)
     }
     mem_free(mem, s->first, s->cap * sizeof *s->first);
     mem_free(mem, s->low_max, s->cap * sizeof *s->low_max);
-    mem_free(mem, s->leaves, s->cap * sizeof *s->leaves);
+    mem_free(mem, s->leaves, s->cap * sizeof(struct shelf_leaf *));
     memset(s, 0, sizeof *s);
 }
 

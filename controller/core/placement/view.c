@@ -320,11 +320,11 @@ uint32_t view_ports(const struct view *v, uint32_t slot, struct view_port *ret, 
 {
     uint32_t n = 0;
     assert(view_has(v, slot));
-    for (uint8_t p = 0; p < VIEW_PROTO_N; p++) {
+    for (int p = 0; p < VIEW_PROTO_N; p++) {
         const struct portset *held = &v->slots[slot].held[p];
         for (uint32_t i = 0; i < held->n; i++, n++) {
             if (n < max) {
-                ret[n] = (struct view_port){held->ports[i], 1, p};
+                ret[n] = (struct view_port){held->ports[i], 1, (uint8_t)p};
             }
         }
     }

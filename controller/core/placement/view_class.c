@@ -112,7 +112,7 @@ static int sort_attributes(const struct view_node *node, uint16_t *order, struct
 static int make_class(const struct view *v, const struct view_node *node, struct view_class *ret,
                       struct err *err)
 {
-    uint16_t order[VIEW_ATTRIBUTES_MAX];
+    uint16_t order[VIEW_ATTRIBUTES_MAX] = {0};
     int rv = check_attributes(node, err);
     if (rv == 0) {
         rv = sort_attributes(node, order, err);

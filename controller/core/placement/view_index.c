@@ -18,13 +18,13 @@ uint8_t view_zone_get(struct view *v, const struct view_class *c)
     if (!view_class_attribute(c, STR(VIEW_ATTRIBUTE_ZONE), &name)) {
         return ZONE_NONE;
     }
-    for (uint8_t i = ZONE_FIRST; i < ZONE_OTHER; i++) {
+    for (int i = ZONE_FIRST; i < ZONE_OTHER; i++) {
         struct view_zone *z = &v->zones[i];
         if (z->n_classes == 0) {
-            spare = spare == ZONE_OTHER ? i : spare;
+            spare = spare == ZONE_OTHER ? (uint8_t)i : spare;
         } else if (str_eq(str_make(z->name, z->n_name), name)) {
             z->n_classes++;
-            return i;
+            return (uint8_t)i;
         }
     }
     if (spare != ZONE_OTHER) {
