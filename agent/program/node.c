@@ -102,7 +102,7 @@ static int join(const struct settings *s, const char *name, struct arena *arena,
     if (o.token == NULL) {
         return err_set(err, ERR_INVALID,
                        "this machine has not joined a cluster: give --join-token and "
-                       "--controllers (`ecs-admin node join-token` makes a token)");
+                       "--controllers (`ecs-admin node token` makes a token)");
     }
     if (o.n_controllers == 0) {
         return err_set(err, ERR_INVALID, "--controllers is needed to join");
