@@ -15,11 +15,9 @@
 #include <stdint.h>
 #include <uv.h>
 
-#define PEERS_QUEUE_MAX  25165824u /* 24 MiB; bytes unsent to one peer. */
-#define PEERS_QUEUE_BULK 8388608u  /* 8 MiB; beyond it entries are dropped. */
-#define PEERS_QUEUE_CHUNK                                            \
-    524288u /* 512 KiB; beyond it pieces of checkpoints are dropped. \
-             */
+#define PEERS_QUEUE_MAX   25165824u /* 24 MiB; bytes unsent to one peer. */
+#define PEERS_QUEUE_BULK  8388608u  /* 8 MiB; beyond it entries are dropped. */
+#define PEERS_QUEUE_CHUNK 524288u   /* 512 KiB; beyond it no pieces of checkpoints. */
 
 struct peers;       /* Opaque. */
 struct addr;        /* common/net/addr.h */
