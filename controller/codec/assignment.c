@@ -443,6 +443,8 @@ static Ecs__Agent__V1__TaskSpec *make_task(const struct maker *m)
 {
     Ecs__Agent__V1__TaskSpec *to = pbc_new(&ecs__agent__v1__task_spec__descriptor, m->arena);
     const struct taskdef *def = m->x->taskdef;
+    assert(m->spec != NULL);
+    assert(m->overrides != NULL);
     to->arn = (char *)m->arn;
     to->cluster = text(m, m->x->cluster->name);
     to->family = text(m, def->family);

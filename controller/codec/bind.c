@@ -127,7 +127,7 @@ static void index_fields(struct bind *b, struct arena *arena)
         b->fields[at] = moving;
     }
     b->n_numbers = b->n_fields == 0 ? 1 : b->fields[b->n_fields - 1].number + 1;
-    b->by_number = arena_array(arena, b->n_numbers, sizeof *b->by_number);
+    b->by_number = arena_array(arena, b->n_numbers, sizeof(void *));
     for (uint32_t i = 0; i < b->n_fields; i++) {
         b->by_number[b->fields[i].number] = &b->fields[i];
         b->any_repeated = b->any_repeated || b->fields[i].repeated;

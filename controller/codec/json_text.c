@@ -18,7 +18,10 @@ char json_text_peek(struct json_text *t)
     while (t->p < t->end && (*t->p == ' ' || *t->p == '\t' || *t->p == '\n' || *t->p == '\r')) {
         t->p++;
     }
-    return t->p < t->end ? *t->p : '\0';
+    if (t->p == t->end) {
+        return '\0';
+    }
+    return *t->p;
 }
 
 bool json_text_take(struct json_text *t, char c)

@@ -63,14 +63,14 @@ static int open_rows(struct codec *c, struct err *err)
 static int open_commands(struct codec *c, struct err *err)
 {
     const ProtobufCMessageDescriptor *desc = &ecs__log__v1__command__descriptor;
-    for (uint8_t kind = 0; kind < CMD_N; kind++) {
-        const struct schema *schema = schema_of_command(kind);
+    for (unsigned kind = 0; kind < CMD_N; kind++) {
+        const struct schema *schema = schema_of_command((uint8_t)kind);
         const ProtobufCFieldDescriptor *f;
         int rv;
         if (schema == NULL) {
             continue;
         }
-        f = protobuf_c_message_descriptor_get_field(desc, (unsigned)COMMAND_BASE + kind);
+        f = protobuf_c_message_descriptor_get_field(desc, COMMAND_BASE + kind);
         if (f == NULL || f->type != PROTOBUF_C_TYPE_MESSAGE) {
             return err_set(err, ERR_INTERNAL, "%s has no member for kind %u", desc->name, kind);
         }
@@ -205,7 +205,7 @@ static int decode_command(const struct codec *c, struct str bytes, struct arena 
                           struct command *cmd, struct err *err)
 {
     struct wire_reader r = {(const uint8_t *)bytes.p, (const uint8_t *)bytes.p + bytes.n};
-    struct wire_field w;
+    struct wire_field w = {0};
     while (wire_next(&r, &w)) {
         uint32_t kind = w.number - COMMAND_BASE;
         int rv;
@@ -242,7 +242,7 @@ static int decode_command(const struct codec *c, struct str bytes, struct arena 
 
 static uint32_t count_commands(const struct codec *c, struct wire_reader r)
 {
-    struct wire_field w;
+    struct wire_field w = {0};
     uint32_t n = 0;
     while (wire_next(&r, &w)) {
         n += w.number == c->tag_command >> 3 && w.type == 2 ? 1 : 0;
@@ -254,7 +254,7 @@ int codec_decode_batch(const struct codec *c, struct str entry, struct arena *a,
                        struct command **ret, uint32_t *ret_n, struct err *err)
 {
     struct wire_reader r;
-    struct wire_field w;
+    struct wire_field w = {0};
     struct command *commands;
     struct str payload = {NULL, 0};
     uint32_t n;

@@ -31,7 +31,7 @@
 #define CODEC_FLAG_SKIP    1u
 
 /* Memory the arrays of one decoded object may take, strings not counted (they are borrowed). */
-#define CODEC_DECODE_MAX (512u * 1024u * 1024u)
+#define CODEC_DECODE_MAX ((size_t)512 * 1024 * 1024)
 
 struct codec; /* Opaque. */
 

@@ -16,7 +16,7 @@
 #include <stdint.h>
 
 /* Memory one unpacked message may take: two bytes on the wire can ask for a struct of hundreds. */
-#define PBC_UNPACK_MAX (64u * 1024u * 1024u)
+#define PBC_UNPACK_MAX ((size_t)64 * 1024 * 1024)
 
 /* A new message with everything unset. Cast to the generated type. */
 void *pbc_new(const ProtobufCMessageDescriptor *desc, struct arena *a);

@@ -296,7 +296,7 @@ int taskdef_to_public(const struct taskdef *def, const struct arn_names *names, 
                       Ecs__V1__TaskDefinition **ret, struct err *err)
 {
     Ecs__V1__TaskDefinition *to = pbc_new(&ecs__v1__task_definition__descriptor, a);
-    Ecs__Log__V1__TaskDefinitionSpec *spec;
+    Ecs__Log__V1__TaskDefinitionSpec *spec = NULL;
     int rv = taskdef_spec(def, a, &spec, err);
     if (rv == 0) {
         rv = convert_message(&spec->base, &to->base, a, NULL, err);
@@ -304,6 +304,7 @@ int taskdef_to_public(const struct taskdef *def, const struct arn_names *names, 
     if (rv != 0) {
         return rv;
     }
+    assert(spec != NULL);
     to->task_definition_arn = arn_taskdef(names, def->family, def->revision, a);
     to->family = arena_dup(a, def->family.p, def->family.n);
     to->has_revision = 1;

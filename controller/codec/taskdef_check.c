@@ -192,8 +192,8 @@ static int check_mapping(struct check *c, size_t container, const Ecs__Log__V1__
     const Ecs__Log__V1__ContainerSpec *x = c->spec->container_definitions[container];
     uint32_t protocol = p->protocol != NULL && strcmp(p->protocol, "udp") == 0 ? 1u << 16 : 0;
     bool same = c->mode == NETWORK_HOST || c->mode == NETWORK_AWSVPC;
-    uint32_t first;
-    uint32_t n;
+    uint32_t first = 0;
+    uint32_t n = 0;
     int rv = taskdef_parse_ports(p, &first, &n, c->err);
     if (rv == 0) {
         rv = check_range(c, x, "hostPort", p->has_host_port, p->host_port, 0, UINT16_MAX);
@@ -266,7 +266,7 @@ static int check_dependency(struct check *c, size_t from,
                             const Ecs__Log__V1__ContainerDependencySpec *d)
 {
     const Ecs__Log__V1__ContainerSpec *on;
-    size_t at;
+    size_t at = 0;
     int rv = need_container(c, from, str_of(d->container_name), "dependsOn", &at);
     if (rv != 0) {
         return rv;

@@ -81,7 +81,7 @@ static int malformed(struct reader *r, const ProtobufCFieldDescriptor *field)
 static int read_integer(struct reader *r, const ProtobufCFieldDescriptor *f, int64_t min,
                         int64_t max, int64_t *ret)
 {
-    struct json_number number;
+    struct json_number number = {0};
     char c = json_text_peek(&r->text);
     if (c != '-' && (c < '0' || c > '9')) {
         return wrong(r, f, "expected an integer");
@@ -101,7 +101,7 @@ static int read_integer(struct reader *r, const ProtobufCFieldDescriptor *f, int
 
 static int read_real(struct reader *r, const ProtobufCFieldDescriptor *f, double *ret)
 {
-    struct json_number number;
+    struct json_number number = {0};
     char c = json_text_peek(&r->text);
     if (c != '-' && (c < '0' || c > '9')) {
         return wrong(r, f, "expected a number");
@@ -162,7 +162,7 @@ static int read_enum(struct reader *r, const ProtobufCFieldDescriptor *f, int *r
 
 static int read_scalar(struct reader *r, const ProtobufCFieldDescriptor *f, void *to)
 {
-    struct str text;
+    struct str text = {NULL, 0};
     int64_t v = 0;
     int rv;
     switch (f->type) {
@@ -211,7 +211,7 @@ static int read_timestamp(struct reader *r, const ProtobufCFieldDescriptor *f,
                           ProtobufCMessage **ret)
 {
     Google__Protobuf__Timestamp *t = pbc_new(&google__protobuf__timestamp__descriptor, r->arena);
-    double seconds;
+    double seconds = 0;
     int64_t ms;
     int rv = read_real(r, f, &seconds);
     if (rv != 0) {
@@ -371,7 +371,7 @@ static int compare_keys(const void *a, const void *b)
 static int sort_map(struct reader *r, struct open *o)
 {
     const ProtobufCMessage *const *entries = (const void *)o->values;
-    qsort(o->values, o->n, sizeof *entries, compare_keys);
+    qsort(o->values, o->n, pbc_value_size(PROTOBUF_C_TYPE_MESSAGE), compare_keys);
     for (size_t i = 1; i < o->n; i++) {
         if (strcmp(key_of(entries[i - 1]), key_of(entries[i])) == 0) {
             return wrong(r, NULL, "a key is there twice");
@@ -436,7 +436,7 @@ int transcode_read(const ProtobufCMessageDescriptor *desc, struct str json, stru
     while (rv == 0 && r.depth > 0) {
         rv = step(&r);
         if (rv == 0 && a->used > budget) {
-            rv = err_set(err, ERR_TOOBIG, "request needs more than %u bytes of memory",
+            rv = err_set(err, ERR_TOOBIG, "request needs more than %zu bytes of memory",
                          PBC_UNPACK_MAX);
         }
     }

@@ -306,7 +306,7 @@ static bool get_data(struct wire_reader *r, struct str *ret)
 
 bool wire_next(struct wire_reader *r, struct wire_field *ret)
 {
-    uint64_t tag;
+    uint64_t tag = 0;
     bool ok = false;
     if (r->p == r->end) {
         return false;
@@ -383,7 +383,7 @@ static uint8_t **array_of(uint8_t *object, const struct bind_field *f)
 static int make_arrays(struct decoder *d, struct decode_frame *frame)
 {
     struct wire_reader r = frame->in;
-    struct wire_field w;
+    struct wire_field w = {0};
     while (wire_next(&r, &w)) {
         const struct bind_field *f = field_of(frame->bind, w.number);
         uint32_t n = 1;
@@ -413,7 +413,7 @@ static int make_arrays(struct decoder *d, struct decode_frame *frame)
         if (f->element_size > 0 && n > d->budget / f->element_size) {
             return corrupt(d, frame->bind, f, "too many elements");
         }
-        d->budget -= n * f->element_size;
+        d->budget -= (size_t)n * f->element_size;
         *array_of(frame->object, f) = arena_array(d->arena, n, f->element_size);
         *count_of(frame->object, f) = 0; /* From now on: elements that were read. */
     }
@@ -481,7 +481,7 @@ static bool store_packed(const struct bind_field *f, uint8_t *object, struct str
 {
     struct wire_reader r = {(const uint8_t *)data.p, (const uint8_t *)data.p + data.n};
     while (r.p < r.end) {
-        uint64_t v;
+        uint64_t v = 0;
         uint8_t *to;
         if (!get_varint(&r, &v)) {
             return false; /* Not counted either: there may be no array at all. */
@@ -535,7 +535,7 @@ int wire_decode(const struct bind *b, struct str bytes, struct arena *a, void *o
     while (rv == 0 && d.depth > 0) {
         struct decode_frame *frame = &d.frames[d.depth - 1];
         const struct bind_field *f;
-        struct wire_field w;
+        struct wire_field w = {0};
         if (!wire_next(&frame->in, &w)) {
             if (frame->in.p == NULL) {
                 return corrupt(&d, frame->bind, NULL, "not a protobuf message");
