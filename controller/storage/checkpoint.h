@@ -124,7 +124,7 @@ void storage_snapshot_close(struct storage_snapshot *snap); /* NULL is fine. */
 
 /* --- receiving one -------------------------------------------------------------------------- */
 
-/* Begin, forgetting an unfinished earlier one. */
+/* Begin, forgetting an unfinished earlier one. ERR_BUSY while one is being installed. */
 int storage_receive_begin(struct storage *s, uint64_t size, struct err *err);
 
 /* The next bytes, in order. ERR_TOOBIG beyond the announced size. */

@@ -73,7 +73,7 @@ fail:
     return err_wrap(err, rv, "%s", path);
 }
 
-static int get_number(sqlite3 *sql, const char *query, int64_t *ret, struct err *err)
+int db_get_number(sqlite3 *sql, const char *query, int64_t *ret, struct err *err)
 {
     sqlite3_stmt *s = NULL;
     int rv = 0;
@@ -91,9 +91,9 @@ int db_check_format(sqlite3 *sql, struct err *err)
 {
     int64_t id;
     int64_t format;
-    int rv = get_number(sql, "PRAGMA application_id", &id, err);
+    int rv = db_get_number(sql, "PRAGMA application_id", &id, err);
     if (rv == 0) {
-        rv = get_number(sql, "PRAGMA user_version", &format, err);
+        rv = db_get_number(sql, "PRAGMA user_version", &format, err);
     }
     if (rv != 0) {
         return rv;
@@ -138,7 +138,7 @@ static int create_tables(sqlite3 *sql, struct err *err)
 static int create_or_check(sqlite3 *sql, struct err *err)
 {
     int64_t n;
-    int rv = get_number(sql, "SELECT count(*) FROM sqlite_schema", &n, err);
+    int rv = db_get_number(sql, "SELECT count(*) FROM sqlite_schema", &n, err);
     if (rv == 0 && n > 0) {
         rv = db_check_format(sql, err);
     }

@@ -26,6 +26,9 @@ int db_error(sqlite3 *sql, struct err *err, const char *what);
 
 int db_exec(sqlite3 *sql, const char *statement, struct err *err);
 
+/* The first column of the first row. */
+int db_get_number(sqlite3 *sql, const char *query, int64_t *ret, struct err *err);
+
 /* A connection with the settings we always want. Released with sqlite3_close(). */
 int db_connect(const char *path, int flags, sqlite3 **ret, struct err *err);
 

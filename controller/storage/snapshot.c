@@ -162,6 +162,13 @@ void storage_snapshot_close(struct storage_snapshot *snap)
 
 int storage_receive_begin(struct storage *s, uint64_t size, struct err *err)
 {
+    bool busy;
+    pthread_mutex_lock(&s->lock);
+    busy = s->install == STORAGE_WANTED;
+    pthread_mutex_unlock(&s->lock);
+    if (busy) {
+        return err_set(err, ERR_BUSY, "a checkpoint is being installed");
+    }
     storage_receive_abort(s);
     s->incoming_fd = open(s->incoming_path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (s->incoming_fd < 0) {
@@ -259,6 +266,22 @@ static int check_integrity(sqlite3 *sql, struct err *err)
     return rv;
 }
 
+/* SQLite reads what is missing at the end as zeros. */
+static int check_size(sqlite3 *sql, uint64_t size, struct err *err)
+{
+    int64_t n_pages = 0;
+    int64_t page_size = 0;
+    int rv = db_get_number(sql, "PRAGMA page_count", &n_pages, err);
+    if (rv == 0) {
+        rv = db_get_number(sql, "PRAGMA page_size", &page_size, err);
+    }
+    if (rv == 0 && (uint64_t)n_pages * (uint64_t)page_size != size) {
+        rv = err_set(err, ERR_CORRUPT, "has %llu bytes instead of %lld pages of %lld",
+                     (unsigned long long)size, (long long)n_pages, (long long)page_size);
+    }
+    return rv;
+}
+
 static int check_incoming(struct storage *s, struct storage_point *ret, struct err *err)
 {
     sqlite3 *sql;
@@ -269,6 +292,9 @@ static int check_incoming(struct storage *s, struct storage_point *ret, struct e
         return rv;
     }
     rv = db_check_format(sql, err);
+    if (rv == 0) {
+        rv = check_size(sql, s->incoming_size, err);
+    }
     if (rv == 0) {
         rv = check_integrity(sql, err);
     }

@@ -29,7 +29,7 @@ struct storage {
     bool started;
     bool has_lock;
 
-    /* The owner's. */
+    /* The owner's; incoming_size the thread's while install is WANTED. */
     struct pending open; /* Since the last commit. */
     int incoming_fd;     /* -1: nothing is being received. */
     uint64_t incoming_size;
