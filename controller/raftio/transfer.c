@@ -1,11 +1,14 @@
-/* Go-back-N: the receiver takes pieces in order and says how far it got; a sender that hears
- * nothing for a while goes back to that point. Lost, doubled and reordered messages cost time,
- * nothing else. A transfer is named by peer, term, index and size: pieces of another one start anew
- * (at offset 0) or are answered with "I have nothing". */
+/* Go-back-N: the receiver takes pieces in order and says how far it got. A sender that hears the
+ * same a few times, or nothing new for a while, goes back to that point, once: if every ack could
+ * make it go back, overtaken acks would multiply what is sent. Lost, doubled and reordered messages
+ * cost time, nothing else. A transfer is named by peer, term, index and size: pieces of another one
+ * start anew (at offset 0) or are answered with "I have nothing". */
 #include "controller/raftio/transfer.h"
 
 #include <assert.h>
 #include <string.h>
+
+#define REPEATS 3u
 
 struct outgoing { /* To one peer. */
     bool active;
@@ -17,6 +20,8 @@ struct outgoing { /* To one peer. */
     size_t conf_len;
     uint64_t conf_index;
     uint64_t acked;
+    uint64_t heard;   /* The latest ack, which may be older than the best one. */
+    unsigned repeats; /* Of the best ack: later pieces arrive, the next one does not. */
     uint64_t sent;
     bool empty_sent;   /* An empty checkpoint is one empty piece. */
     uint64_t news_ms;  /* Last ack that moved. */
@@ -197,6 +202,8 @@ void transfer_tick(struct transfer *t, uint64_t now_ms)
         }
         if (now_ms >= o->retry_ms + TRANSFER_RETRY_MS) {
             o->retry_ms = now_ms;
+            o->repeats = 0;
+            o->acked = o->heard; /* Less than before when the receiver has started again. */
             o->sent = o->acked;
             o->empty_sent = false;
         }
@@ -215,14 +222,15 @@ static void receive_ack(struct transfer *t, uint64_t now_ms, uint64_t peer,
         finish(t, o);
         return;
     }
+    o->heard = ack->offset;
     if (ack->offset > o->acked) {
         o->acked = ack->offset;
         o->sent = o->sent > o->acked ? o->sent : o->acked;
+        o->repeats = 0;
         o->news_ms = now_ms;
         o->retry_ms = now_ms;
-    } else if (ack->offset < o->acked) { /* The receiver started again. */
-        o->acked = ack->offset;
-        o->sent = ack->offset;
+    } else if (ack->offset == o->acked && ++o->repeats == REPEATS) {
+        o->sent = o->acked;
     }
     pump(t, o);
 }
