@@ -17,7 +17,7 @@ Q       := $(if $(V),,@)
 
 comma   := ,
 ifneq ($(SAN),)
-BUILD   := $(BUILD)-$(subst $(comma),-,$(SAN))
+override BUILD := $(BUILD)-$(subst $(comma),-,$(SAN))
 endif
 san_tsan  := $(findstring tsan,$(SAN))
 SANFLAGS  := $(if $(findstring asan,$(SAN)),-fsanitize=address) \

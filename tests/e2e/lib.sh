@@ -16,9 +16,9 @@ finish() {
     trap - EXIT
     if [ "$status" -ne 0 ]; then
         echo "--- the test failed; ends of the logs:"
-        for log in "$dir"/*/log; do
+        for log in "$dir"/[cn]*/log; do
             echo "--- $log"
-            tail -n 25 "$log" 2>/dev/null || true
+            tail -n 12 "$log" 2>/dev/null || true
         done
     fi
     lab down || true
@@ -60,7 +60,7 @@ register() {
         {family: $family, networkMode: "bridge", containerDefinitions: [
             {name: "web", image: $image, cpu: $cpu, memory: $memory, essential: true,
              portMappings: [{containerPort: 80, hostPort: 0}]}
-            + (if $command then {command: $command} else {} end)]}' >"$dir/$1.json"
+            + (if $command then {entryPoint: $command} else {} end)]}' >"$dir/$1.json"
     ecs-admin task-def register "$dir/$1.json" >/dev/null
 }
 

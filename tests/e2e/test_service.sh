@@ -26,9 +26,9 @@ check "the stopped one is not among them" \
     [ "$(targets web | cut -f3 | grep -c "$victim")" -eq 0 ]
 
 register hello 64 16 '["/bin/sh","-c","echo hello from the task; exit 7"]'
-ecs-admin task run hello --wait -o json >"$dir/run.json" 2>/dev/null || true
-task=$(ecs-admin task list --stopped --family hello -o json | jq -r '.[0].taskArn | split("/") | last')
-eventually 30 sh -c "ecs-admin task describe $task -o json | jq -e '.lastStatus == \"STOPPED\"'"
+task=$(ecs-admin task run hello -o json | jq -r '.[0].taskArn | split("/") | last')
+stopped() { ecs-admin task describe "$task" -o json | jq -e '.lastStatus == "STOPPED"'; }
+check "a task that ends is STOPPED" eventually 30 stopped
 check "the exit code is reported" [ "$(ecs-admin task describe "$task" -o json | jq '.containers[0].exitCode')" -eq 7 ]
 check "the stop code is ECS's" [ "$(ecs-admin task describe "$task" -o json | jq -r .stopCode)" = EssentialContainerExited ]
 check "its output can be read afterwards" \
