@@ -36,9 +36,10 @@
     {                                                                                  \
 #m, FIELD_ARRAY, 0, false, offsetof(T, m), OFFSET_IF(T, count, SIZE_U32), &(s) \
     }
-#define TAGS(T, m)                                                                 \
-    {                                                                              \
-#m, FIELD_ARRAY, 0, false, offsetof(T, m.v), offsetof(T, m.n), &tag_schema \
+#define TAGS(T, m)                                                            \
+    {                                                                         \
+#m, FIELD_ARRAY, 0, false, offsetof(T, m) + offsetof(struct tags, v), \
+            offsetof(T, m) + offsetof(struct tags, n), &tag_schema            \
     }
 #define SCALARS(T, m, count, t)                                                                  \
     {                                                                                            \

@@ -82,6 +82,11 @@ static bool check_node(const struct node *n, struct result *r)
         store_reject(r, REJECT_INVALID, "A node has an id.");
         return false;
     }
+    if (n->name.n > LIMIT_NAME || n->address.n > LIMIT_NAME || n->agent_version.n > LIMIT_NAME) {
+        store_reject(r, REJECT_INVALID, "Name, address and version have at most %d characters.",
+                     LIMIT_NAME);
+        return false;
+    }
     if (n->cpu > CAPACITY_MAX || n->memory > CAPACITY_MAX || n->gpus > CAPACITY_MAX) {
         store_reject(r, REJECT_LIMIT, "A node has at most %u CPU units, MiB or GPUs.",
                      CAPACITY_MAX);
@@ -92,8 +97,9 @@ static bool check_node(const struct node *n, struct result *r)
         store_reject(r, REJECT_LIMIT, "At most %d reserved ports.", LIMIT_RESERVED_PORTS);
         return false;
     }
-    if (n->port_min > n->port_max) {
-        store_reject(r, REJECT_INVALID, "The range of dynamic ports ends before it begins.");
+    if (n->port_min > n->port_max || (n->port_min == 0 && n->port_max > 0)) {
+        store_reject(r, REJECT_INVALID, "The range of dynamic ports %u-%u cannot be.", n->port_min,
+                     n->port_max);
         return false;
     }
     if (n->n_attributes > LIMIT_ATTRIBUTES || n->tags.n > LIMIT_TAGS) {

@@ -20,6 +20,22 @@ static bool check_service(const struct service *v, struct result *r)
                      LIMIT_PLACEMENT_CONSTRAINTS, LIMIT_PLACEMENT_STRATEGIES, LIMIT_TAGS);
         return false;
     }
+    for (uint32_t i = 0; i < v->n_constraints; i++) {
+        if (v->constraints[i].type > CONSTRAINT_MEMBER_OF ||
+            v->constraints[i].expression.n > LIMIT_EXPRESSION) {
+            store_reject(r, REJECT_INVALID,
+                         "A placement constraint is of no known type or longer "
+                         "than %d bytes.",
+                         LIMIT_EXPRESSION);
+            return false;
+        }
+    }
+    for (uint32_t i = 0; i < v->n_strategies; i++) {
+        if (v->strategies[i].type > STRATEGY_BINPACK) {
+            store_reject(r, REJECT_INVALID, "A placement strategy is of no known type.");
+            return false;
+        }
+    }
     if (v->status > SERVICE_INACTIVE || v->scheduling > SCHEDULING_DAEMON ||
         v->launch_type > LAUNCH_EXTERNAL || v->propagate_tags > PROPAGATE_SERVICE) {
         store_reject(r, REJECT_INVALID, "A field of the service has a value that does not exist.");

@@ -1,10 +1,33 @@
 /* Task definitions: revisions of a family, never numbered twice. */
 #include "controller/core/store_impl.h"
 
+static bool check_ports(const struct container_summary *c, struct result *r)
+{
+    if (c->n_ports > LIMIT_PORTS_PER_CONTAINER) {
+        store_reject(r, REJECT_LIMIT, "At most %d port mappings of one container.",
+                     LIMIT_PORTS_PER_CONTAINER);
+        return false;
+    }
+    for (uint32_t i = 0; i < c->n_ports; i++) {
+        const struct port_mapping *p = &c->ports[i];
+        uint32_t range = p->range == 0 ? 1 : p->range;
+        if (p->proto > PROTO_UDP || p->container_port == 0 ||
+            p->container_port + range > UINT16_MAX + 1u || p->host_port + range > UINT16_MAX + 1u) {
+            store_reject(r, REJECT_INVALID, "A port mapping has ports 1 to 65535, tcp or udp.");
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool check_register(const struct store *s, const struct taskdef *def, struct result *r)
 {
     if (def->family.n == 0 || def->family.n > LIMIT_NAME) {
         store_reject(r, REJECT_INVALID, "A family name has 1 to %d characters.", LIMIT_NAME);
+        return false;
+    }
+    if (def->network_mode > NETWORK_AWSVPC) {
+        store_reject(r, REJECT_INVALID, "The network mode does not exist.");
         return false;
     }
     if (def->n_containers == 0 || def->n_containers > LIMIT_CONTAINERS) {
@@ -23,9 +46,7 @@ static bool check_register(const struct store *s, const struct taskdef *def, str
         return false;
     }
     for (uint32_t i = 0; i < def->n_containers; i++) {
-        if (def->containers[i].n_ports > LIMIT_PORTS_PER_CONTAINER) {
-            store_reject(r, REJECT_LIMIT, "At most %d port mappings of one container.",
-                         LIMIT_PORTS_PER_CONTAINER);
+        if (!check_ports(&def->containers[i], r)) {
             return false;
         }
     }

@@ -52,6 +52,7 @@ struct task_links *store_gc_links(const struct store *s, enum kind kind, uint32_
         [KIND_TOKEN] = offsetof(struct token, in_gc),
         [KIND_JOIN] = offsetof(struct join, in_gc),
     };
+    assert((unsigned)kind < KIND_N);
     assert(offsets[kind] != 0);
     return (struct task_links *)(void *)((char *)store_at(s, kind, slot) + offsets[kind]);
 }
