@@ -73,8 +73,8 @@ static void on_engine_stopped(void *data)
 
 static void stop(struct agent *a)
 {
-    if (a->stopping) {
-        return;
+    if (a->stopping) { /* Asked twice: at once. The journal bears it. */
+        exit(EXIT_FAILURE);
     }
     a->stopping = true;
     log_info("agent.stop");
@@ -263,6 +263,7 @@ static int start(struct agent *a, bool join_only)
     int rv;
     open_log(&a->settings);
     (void)umask(077);
+    (void)signal(SIGPIPE, SIG_IGN);
     (void)loop_raise_nofile();
     arena_init(&a->arena, sysmem());
     rv = node_prepare(&a->settings, join_only, &a->arena, &a->node, &err);

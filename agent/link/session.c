@@ -19,7 +19,7 @@
 #define MESSAGE_MAX        (4u << 20)
 #define WELCOME_MS         10000 /* From hello. */
 #define BACKOFF_MIN_MS     200
-#define BACKOFF_MAX_MS     10000
+#define BACKOFF_MAX_MS     5000
 #define REDIRECTS_MAX      4 /* In a row without a pause. */
 #define HEARTBEATS_MAX     64
 #define HEARTBEAT_MIN_MS   100

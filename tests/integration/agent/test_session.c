@@ -11,6 +11,7 @@
 #include "tests/lib/testnet.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -105,6 +106,7 @@ static void setup(void)
         quiet.fd = 2;
     }
     log_open(&quiet);
+    (void)signal(SIGPIPE, SIG_IGN);
     memset(&g, 0, sizeof g);
     snprintf(g.dir, sizeof g.dir, "/tmp/test-session-XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(g.dir));
@@ -281,6 +283,30 @@ START_TEST(many_tasks_share_transactions)
         engine_stats(g.engine, &stats);
         ck_assert_uint_eq(stats.n_running, FAKE_TASKS);
         ck_assert_uint_lt(stats.n_commits, FAKE_TASKS);
+    }
+END_TEST
+
+START_TEST(nothing_is_done_that_could_not_be_remembered)
+    {
+        static char big[100001];
+        struct spec_pair environment = {"BIG", big};
+        struct container_spec c = {.name = "main",
+                                   .image = "run",
+                                   .essential = true,
+                                   .environment = &environment,
+                                   .n_environment = 1};
+        struct fake_want want = {.id = 1, .containers = &c, .n_containers = 1};
+        memset(big, 'x', sizeof big - 1);
+        agent_start();
+        connect_empty();
+        ck_assert_int_eq(journal_limit_pages(g.journal, 1), 0); /* As on a full disk. */
+        fake_assign(&g.fakes[0], &want, 1, false);
+        run_for(400);
+        ck_assert_uint_eq(g.world.n_pulls, 0);
+        ck_assert_uint_eq(g.fakes[0].acked, 1);
+        ck_assert(g.fakes[0].connected); /* Heartbeats go on. */
+        ck_assert_int_eq(journal_limit_pages(g.journal, 100000), 0);
+        UNTIL(is(0, 1, WIRE_RUNNING));
     }
 END_TEST
 
@@ -717,6 +743,7 @@ int main(void)
     tcase_add_test(c, ends_are_reported_with_their_cause);
     tcase_add_test(c, probes_decide_the_health);
     tcase_add_test(c, many_tasks_share_transactions);
+    tcase_add_test(c, nothing_is_done_that_could_not_be_remembered);
     tcase_add_test(c, a_restarted_agent_keeps_its_tasks);
     tcase_add_test(c, a_restart_at_any_moment_creates_nothing_twice);
     tcase_add_test(c, tasks_the_controller_does_not_name_are_stopped_and_removed);
