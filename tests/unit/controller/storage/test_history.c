@@ -2,6 +2,7 @@
 #include "controller/codec/object.h"
 #include "controller/storage/checkpoint.h"
 #include "tests/lib/test.h"
+#include "tests/unit/controller/storage/scratch.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,7 +11,7 @@
 #include <unistd.h>
 
 struct fixture {
-    char dir[64];
+    char dir[SCRATCH_LEN];
     struct storage *s;
     struct codec *codec;
     struct history_limits limits;
@@ -22,8 +23,7 @@ static void start(struct fixture *x)
     struct storage_point at;
     struct err err = {0};
     if (x->codec == NULL) {
-        (void)snprintf(x->dir, sizeof x->dir, "/tmp/ecs-history-XXXXXX");
-        ck_assert_ptr_nonnull(mkdtemp(x->dir));
+        scratch_dir(x->dir);
         ck_assert_int_eq(codec_open(test_mem(), &x->codec, NULL), 0);
     }
     o.codec = x->codec;
@@ -38,13 +38,6 @@ static void stop(struct fixture *x)
 
 static void finish(struct fixture *x)
 {
-    static const char *const files[] = {"lock", "checkpoint.db", "history.db"};
-    char path[200];
-    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
-        (void)snprintf(path, sizeof path, "%s/%s", x->dir, files[i]);
-        ck_assert_int_eq(unlink(path), 0);
-    }
-    ck_assert_int_eq(rmdir(x->dir), 0);
     codec_close(x->codec);
 }
 
@@ -235,5 +228,5 @@ int main(void)
               a_replayed_log_adds_nothing_twice, the_oldest_records_go_when_there_are_too_many,
               records_that_are_too_old_go, a_full_queue_drops_and_counts,
               a_broken_file_is_replaced_by_an_empty_one);
-    return test_run(s);
+    return scratch_run(s);
 }

@@ -6,6 +6,7 @@
 #include "controller/storage/checkpoint.h"
 #include "controller/storage/db.h"
 #include "tests/lib/test.h"
+#include "tests/unit/controller/storage/scratch.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +14,7 @@
 #include <unistd.h>
 
 struct fixture {
-    char dir[64];
+    char dir[SCRATCH_LEN];
     struct codec *codec;
     struct store *store;
     struct storage *s;
@@ -28,8 +29,7 @@ static void start(struct fixture *x)
     struct storage_point at;
     struct err err = {0};
     if (x->codec == NULL) {
-        (void)snprintf(x->dir, sizeof x->dir, "/tmp/ecs-load-XXXXXX");
-        ck_assert_ptr_nonnull(mkdtemp(x->dir));
+        scratch_dir(x->dir);
         ck_assert_int_eq(codec_open(test_mem(), &x->codec, NULL), 0);
         changes_init(&x->changes, test_mem());
         buf_init(&x->row, test_mem(), 1 << 20);
@@ -49,13 +49,6 @@ static void stop(struct fixture *x)
 
 static void finish(struct fixture *x)
 {
-    static const char *const files[] = {"lock", "checkpoint.db", "history.db"};
-    char path[200];
-    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
-        (void)snprintf(path, sizeof path, "%s/%s", x->dir, files[i]);
-        ck_assert_int_eq(unlink(path), 0);
-    }
-    ck_assert_int_eq(rmdir(x->dir), 0);
     codec_close(x->codec);
     changes_close(&x->changes);
     buf_close(&x->row);
@@ -207,5 +200,5 @@ int main(void)
     Suite *s = suite_create("load");
     TEST_CASE(s, "load", 60, a_store_loaded_from_its_checkpoint_is_the_same_store,
               a_checkpoint_that_is_not_what_it_says_is_refused);
-    return test_run(s);
+    return scratch_run(s);
 }

@@ -4,6 +4,7 @@
 #include "controller/storage/checkpoint.h"
 #include "controller/storage/db.h"
 #include "tests/lib/test.h"
+#include "tests/unit/controller/storage/scratch.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -114,7 +115,7 @@ static uint64_t check_file(const char *dir, uint64_t seed)
  */
 
 struct fixture {
-    char dir[64];
+    char dir[SCRATCH_LEN];
     int wake_fd;
     struct storage *s;
     struct storage_point at;
@@ -130,8 +131,7 @@ static void woken(void *data)
 
 static void make_dir(struct fixture *x)
 {
-    (void)snprintf(x->dir, sizeof x->dir, "/tmp/ecs-storage-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(x->dir));
+    scratch_dir(x->dir);
     x->wake_fd = eventfd(0, EFD_CLOEXEC);
     ck_assert_int_ge(x->wake_fd, 0);
 }
@@ -159,18 +159,8 @@ static void stop(struct fixture *x)
     x->s = NULL;
 }
 
-static void remove_dir(struct fixture *x)
+static void finish(struct fixture *x)
 {
-    static const char *const files[] = {
-        "lock",        "checkpoint.db", "checkpoint.db-wal", "checkpoint.db-shm", "incoming.db",
-        "outgoing.db", "history.db",    "history.db-wal",    "history.db-shm",
-    };
-    char path[PATH_LEN];
-    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
-        (void)snprintf(path, sizeof path, "%s/%s", x->dir, files[i]);
-        (void)unlink(path);
-    }
-    ck_assert_int_eq(rmdir(x->dir), 0);
     codec_close(x->codec);
     close(x->wake_fd);
 }
@@ -209,7 +199,7 @@ START_TEST(what_was_committed_is_there_after_reopening)
             stop(&x);
             ck_assert_uint_eq(check_file(x.dir, 7), i);
         }
-        remove_dir(&x);
+        finish(&x);
     }
 END_TEST
 
@@ -241,7 +231,7 @@ START_TEST(after_a_kill_the_state_of_some_commit_is_there)
             ck_assert_uint_ge(reached, (before + 20 + (uint64_t)round * 7) / 16 * 16 - 16);
         }
         ck_assert_uint_gt(reached, 100);
-        remove_dir(&x);
+        finish(&x);
     }
 END_TEST
 
@@ -263,7 +253,7 @@ START_TEST(a_row_that_changes_often_is_written_seldom)
         ck_assert_uint_gt(stats.n_coalesced, 10000);
         ck_assert_uint_eq(storage_backlog(x.s), 0);
         stop(&x);
-        remove_dir(&x);
+        finish(&x);
     }
 END_TEST
 
@@ -353,8 +343,8 @@ START_TEST(a_copy_carries_the_state_to_another_controller)
         stop(&a);
         ck_assert_uint_eq(check_file(a.dir, 3), 501);
         free(bytes);
-        remove_dir(&a);
-        remove_dir(&b);
+        finish(&a);
+        finish(&b);
     }
 END_TEST
 
@@ -392,7 +382,7 @@ START_TEST(a_damaged_copy_changes_nothing)
                 /* The byte did not matter: all rows and their hash were right. Start again. */
                 stop(&b);
                 ck_assert_uint_eq(check_file(b.dir, 3), 300);
-                remove_dir(&b);
+                finish(&b);
                 memset(&b, 0, sizeof b);
                 make_dir(&b);
                 start(&b);
@@ -416,8 +406,8 @@ START_TEST(a_damaged_copy_changes_nothing)
         ck_assert_uint_eq(check_file(b.dir, 4), 300);
         stop(&a);
         free(bytes);
-        remove_dir(&a);
-        remove_dir(&b);
+        finish(&a);
+        finish(&b);
     }
 END_TEST
 
@@ -452,7 +442,7 @@ START_TEST(foreign_damaged_and_busy_files_are_refused)
         fclose(f);
         ck_assert_int_eq(try_open(&x, &err), ERR_CORRUPT);
         ck_assert_ptr_nonnull(strstr(err.text, "checkpoint.db"));
-        remove_dir(&x);
+        finish(&x);
     }
 END_TEST
 
@@ -476,7 +466,7 @@ START_TEST(a_row_changed_behind_our_back_is_noticed)
         ck_assert_int_eq(db_each_row(sql, compare_row, &c, &err), ERR_CORRUPT);
         ck_assert_str_eq(err.text, "table task, slot 3: checksum does not match");
         sqlite3_close(sql);
-        remove_dir(&x);
+        finish(&x);
     }
 END_TEST
 
@@ -500,7 +490,7 @@ START_TEST(a_failing_disk_stops_the_storage_for_good)
         ck_assert_int_ne(err.code, 0);
         ck_assert_uint_lt(storage_durable(x.s).index, i);
         ck_assert_int_ne(storage_close(x.s, &err), 0);
-        remove_dir(&x);
+        finish(&x);
     }
 END_TEST
 
@@ -514,5 +504,5 @@ int main(void)
               a_damaged_copy_changes_nothing);
     TEST_CASE(s, "faults", 60, foreign_damaged_and_busy_files_are_refused,
               a_row_changed_behind_our_back_is_noticed, a_failing_disk_stops_the_storage_for_good);
-    return test_run(s);
+    return scratch_run(s);
 }
