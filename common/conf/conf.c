@@ -117,7 +117,7 @@ static int take_flag(struct conf *c, struct args *a, const char *word, struct er
     struct str name = equals != NULL ? str_make(word, (size_t)(equals - word)) : str_of(word);
     size_t option = conf_find(c->program, name);
     bool no = false;
-    struct str value;
+    struct str value = {NULL, 0};
     int rv;
     if (option == SIZE_MAX && str_eqc(name, "help")) {
         a->help = true;

@@ -11,10 +11,14 @@
 #include <stdio.h>
 #include <string.h>
 
+struct entry {
+    const struct grpc_method *method;
+};
+
 struct grpc_server {
     uv_loop_t *loop;
     size_t message_max;
-    const struct grpc_method **methods; /* In order of path. */
+    struct entry *methods; /* In order of path. */
     size_t n_methods;
     size_t cap_methods;
     grpc_find_cb find;
@@ -107,7 +111,7 @@ void grpc_server_close(struct grpc_server *s)
     if (s == NULL) {
         return;
     }
-    mem_free(sysmem(), s->methods, s->cap_methods * sizeof(struct grpc_method *));
+    mem_free(sysmem(), s->methods, s->cap_methods * sizeof *s->methods);
     mem_free(sysmem(), s, sizeof *s);
 }
 
@@ -119,7 +123,7 @@ static size_t method_place(const struct grpc_server *s, struct str path, bool *r
     *ret_there = false;
     while (from < to) {
         size_t mid = from + (to - from) / 2;
-        int order = str_cmp(str_of(s->methods[mid]->path), path);
+        int order = str_cmp(str_of(s->methods[mid].method->path), path);
         if (order == 0) {
             *ret_there = true;
             return mid;
@@ -137,11 +141,12 @@ static void insert_method(struct grpc_server *s, size_t at, const struct grpc_me
 {
     if (s->n_methods == s->cap_methods) {
         size_t cap = s->cap_methods == 0 ? 32 : 2 * s->cap_methods;
-        s->methods = mem_resize(sysmem(), s->methods, s->cap_methods * sizeof m, cap * sizeof m);
+        s->methods = mem_resize(sysmem(), s->methods, s->cap_methods * sizeof *s->methods,
+                                cap * sizeof *s->methods);
         s->cap_methods = cap;
     }
-    memmove(&s->methods[at + 1], &s->methods[at], (s->n_methods - at) * sizeof m);
-    s->methods[at] = m;
+    memmove(&s->methods[at + 1], &s->methods[at], (s->n_methods - at) * sizeof *s->methods);
+    s->methods[at].method = m;
     s->n_methods++;
 }
 
@@ -170,9 +175,9 @@ bool grpc_is_call(const struct http_call *call)
 {
     static const char prefix[] = "application/grpc";
     struct str type = http_call_header(call, "content-type");
-    char after = type.n > sizeof prefix - 1 ? type.p[sizeof prefix - 1] : ';';
+    struct str rest = str_slice(type, sizeof prefix - 1, type.n);
     return http_call_is_http2(call) && str_eqc(http_call_method(call), "POST") &&
-           str_starts(type, prefix) && (after == ';' || after == '+');
+           str_starts(type, prefix) && (rest.n == 0 || rest.p[0] == ';' || rest.p[0] == '+');
 }
 
 /* --- ending a call
@@ -363,7 +368,7 @@ static const struct grpc_method *find_method(struct grpc_call *c)
     bool there;
     size_t at = method_place(s, http_call_path(c->http), &there);
     if (there) {
-        return s->methods[at];
+        return s->methods[at].method;
     }
     return s->find == NULL ? NULL : s->find(c, s->find_data);
 }

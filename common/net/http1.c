@@ -225,7 +225,7 @@ static bool take_target(struct http_call *c, struct str target)
 static unsigned check_fields(struct h1 *h, const char **ret_text)
 {
     struct http_call *c = h->call;
-    struct str coding = http_call_header(c, "transfer-encoding");
+    struct str coding;
     for (size_t i = 0; i < c->fields.n; i++) {
         if (!is_token(c->fields.v[i].name) || !is_value(c->fields.v[i].value)) {
             *ret_text = "malformed header field";
@@ -399,6 +399,10 @@ static void read_body(struct h1 *h)
 {
     size_t n;
     enum http_errno e;
+    assert(h->call != NULL);
+    if (h->call->paused) {
+        return;
+    }
     http_parser_pause(&h->parser, 0);
     n = http_parser_execute(&h->parser, &settings, (const char *)h->in.data, h->in.len);
     e = HTTP_PARSER_ERRNO(&h->parser);
@@ -438,7 +442,7 @@ static void run(struct h1 *h)
         state = h->state;
         if (h->state == H1_HEADER) {
             read_header(h);
-        } else if (h->state == H1_BODY && h->in.len > 0 && !h->call->paused) {
+        } else if (h->state == H1_BODY && h->in.len > 0) {
             read_body(h);
         }
     } while (h->in.len > 0 && (h->in.len != before || h->state != state) && h->state < H1_WAITING);
