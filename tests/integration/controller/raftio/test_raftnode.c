@@ -3,17 +3,20 @@
 #include "common/base/buf.h"
 #include "common/loop/loop.h"
 #include "common/loop/sysmem.h"
+#include "controller/raftio/message.h"
 #include "controller/raftio/raftnode.h"
 #include "tests/lib/test.h"
 #include "tests/lib/testnet.h"
 
 #include <arpa/inet.h>
 #include <dirent.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <uv.h>
@@ -368,8 +371,9 @@ static bool all_equal(struct cluster *c)
         if (m->node == NULL) {
             continue;
         }
-        if (first != NULL && (first->state.len != m->state.len ||
-                              memcmp(first->state.data, m->state.data, m->state.len) != 0)) {
+        if (first != NULL &&
+            (first->state.len != m->state.len ||
+             (m->state.len > 0 && memcmp(first->state.data, m->state.data, m->state.len) != 0))) {
             return false;
         }
         first = m;
@@ -610,6 +614,110 @@ START_TEST(a_controller_that_lags_too_far_gets_the_checkpoint)
     }
 END_TEST
 
+static int stranger = -1;
+
+/* The stranger's connection was closed from the other side. */
+static bool hung_up(struct cluster *c)
+{
+    char byte;
+    ssize_t n = recv(stranger, &byte, 1, MSG_DONTWAIT);
+    (void)c;
+    return n == 0 || (n < 0 && errno == ECONNRESET);
+}
+
+static void say(struct cluster *c, const void *bytes, size_t n)
+{
+    struct sockaddr_in a = {.sin_family = AF_INET};
+    a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    a.sin_port = htons((uint16_t)strtoul(strchr(c->address[0], ':') + 1, NULL, 10));
+    stranger = socket(AF_INET, SOCK_STREAM, 0);
+    ck_assert_int_eq(connect(stranger, (struct sockaddr *)&a, sizeof a), 0);
+    ck_assert_int_eq((int)send(stranger, bytes, n, 0), (int)n);
+    ck_assert(until(c, hung_up, 5000));
+    close(stranger);
+}
+
+static void put_message(struct buf *b, const struct message *m)
+{
+    buf_clear(b);
+    message_encode(m, b);
+}
+
+START_TEST(whoever_does_not_speak_the_protocol_is_cut_off)
+    {
+        static const uint8_t huge[] = {0xff, 0xff, 0xff, 0x7f, 1};
+        struct message hello = {.kind = MESSAGE_HELLO};
+        struct message vote = {.kind = MESSAGE_REPLICA};
+        struct cluster c;
+        struct buf b;
+        uint64_t term;
+        struct raftnode_stats stats;
+        cluster_open(&c, false);
+        start_all(&c);
+        raftnode_stats(c.m[0].node, &stats);
+        term = stats.term;
+        buf_init(&b, sysmem(), 10000);
+        say(&c, "GET / HTTP/1.1\r\n\r\n", 18);
+        say(&c, huge, sizeof huge);
+        hello.hello = (struct message_hello){MESSAGE_VERSION, 9, 1};
+        put_message(&b, &hello);
+        say(&c, b.data, b.len);
+        hello.hello = (struct message_hello){MESSAGE_VERSION, 2, 3};
+        put_message(&b, &hello);
+        say(&c, b.data, b.len);
+        hello.hello = (struct message_hello){MESSAGE_VERSION + 1, 2, 1};
+        put_message(&b, &hello);
+        say(&c, b.data, b.len);
+        vote.replica.kind = REPLICA_RAFT;
+        vote.replica.raft.type = RAFT_REQUEST_VOTE;
+        vote.replica.raft.request_vote =
+            (struct raft_request_vote){.term = 1000, .candidate_id = 2};
+        put_message(&b, &vote);
+        say(&c, b.data, b.len);
+        raftnode_stats(c.m[0].node, &stats);
+        ck_assert_uint_eq(stats.term, term);
+        propose_n(&c, leader(&c), 100, 20);
+        ck_assert(until(&c, all_done, 5000));
+        buf_close(&b);
+        cluster_close(&c);
+    }
+END_TEST
+
+static bool some_died(struct cluster *c)
+{
+    return c->m[0].fatal[0] != '\0' || c->m[1].fatal[0] != '\0' || c->m[2].fatal[0] != '\0';
+}
+
+/* The test runs in a process of its own. */
+START_TEST(a_disk_that_fails_ends_the_controller_and_acknowledges_nothing)
+    {
+        struct rlimit limit;
+        struct cluster c;
+        bool died;
+        cluster_open(&c, false);
+        start_all(&c);
+        propose_n(&c, leader(&c), 1, 20);
+        ck_assert(until(&c, all_equal, 5000));
+        for (unsigned i = 0; i < NODES; i++) {
+            c.m[i].n_mine = 0;
+        }
+        (void)signal(SIGXFSZ, SIG_IGN);
+        ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &limit), 0);
+        propose_n(&c, leader(&c), 1, 1000);
+        limit.rlim_cur = 100; /* Check writes files too: no assertion until this is over. */
+        (void)setrlimit(RLIMIT_FSIZE, &limit);
+        died = until(&c, some_died, 5000);
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_FSIZE, &limit);
+        ck_assert(died);
+        for (unsigned i = 0; i < NODES; i++) {
+            ck_assert_uint_eq(c.m[i].n_mine, 0);
+            ck_assert(c.m[i].fatal[0] == '\0' || strstr(c.m[i].fatal, c.dir) != NULL);
+        }
+        cluster_close(&c);
+    }
+END_TEST
+
 START_TEST(a_directory_serves_one_controller_only)
     {
         struct cluster c;
@@ -637,6 +745,9 @@ int main(void)
         a_stranger_with_a_good_certificate_of_another_id_is_refused,
         killing_the_leader_costs_no_acknowledged_command, all_three_restart_and_have_everything,
         reads_are_answered_by_the_leader_only, a_leader_that_stops_hands_over_first,
-        a_controller_that_lags_too_far_gets_the_checkpoint, a_directory_serves_one_controller_only);
+        a_controller_that_lags_too_far_gets_the_checkpoint,
+        whoever_does_not_speak_the_protocol_is_cut_off,
+        a_disk_that_fails_ends_the_controller_and_acknowledges_nothing,
+        a_directory_serves_one_controller_only);
     return test_run(s);
 }
