@@ -542,6 +542,16 @@ int replica_transfer(struct replica *r, uint64_t now_ms, uint64_t peer, struct e
     return replica_leave(r, replica_step(r, &event, err), err);
 }
 
+uint64_t replica_roomy_peer(const struct replica *r)
+{
+    for (unsigned i = 0; i < r->n_peers; i++) {
+        if (r->peers[i].capacity >= r->set.capacity_min && replica_is_voter(r, r->peers[i].id)) {
+            return r->peers[i].id;
+        }
+    }
+    return 0;
+}
+
 void replica_set_capacity(struct replica *r, unsigned short mib)
 {
     r->capacity = mib;

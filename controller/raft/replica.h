@@ -194,6 +194,10 @@ int replica_snapshot_installed(struct replica *r, uint64_t now_ms, struct err *e
 /* MiB of disk this replica can count on; told to peers with every answer. */
 void replica_set_capacity(struct replica *r, unsigned short mib);
 
+/* A voter that lately said it has at least capacity_min, or 0: whom to hand leadership to when our
+ * own disk is full. */
+uint64_t replica_roomy_peer(const struct replica *r);
+
 struct replica_status replica_status(const struct replica *r);
 
 /* Leader, and the barrier of the term is applied. */

@@ -295,6 +295,18 @@ static void on_transfer_tick(void *data)
     }
 }
 
+/* A leader without room refuses commands that another one could take. */
+static void relieve(struct raftnode *n)
+{
+    uint64_t peer = replica_roomy_peer(n->replica);
+    struct err err = {0};
+    if (replica_is_ready(n->replica) && peer != 0 &&
+        replica_transfer(n->replica, clock_mono_ms(), peer, &err) == 0) {
+        log_info("raft.hand_over", log_u64("to", peer));
+        raftnode_after(n, 0, &err);
+    }
+}
+
 /* How much room is there? */
 static void on_house(void *data)
 {
@@ -318,6 +330,7 @@ static void on_house(void *data)
         n->disk_warned_ms = now + DISK_WARN_MS;
         log_warn("raft.disk_low", log_u64("room_bytes", n->disk_room),
                  log_u64("min_bytes", n->config.disk_min_bytes));
+        relieve(n);
     }
     check_stop(n);
 }

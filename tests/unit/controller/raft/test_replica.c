@@ -585,6 +585,72 @@ START_TEST(proposals_have_limits_with_names)
     }
 END_TEST
 
+static void answer(struct stub *s, uint64_t now_ms, uint64_t peer, struct raft_message *m)
+{
+    struct replica_message rm = {.peer = peer, .kind = REPLICA_RAFT};
+    struct err err = {0};
+    rm.raft = *m;
+    ck_assert_msg(replica_receive(s->r, now_ms, &rm, &err) == 0, "%s", err.text);
+}
+
+/* Make the stub the leader of term 2 with the votes of controller 2. */
+static void make_leader(struct stub *s, uint64_t now_ms)
+{
+    struct raft_message m = {.type = RAFT_REQUEST_VOTE_RESULT};
+    struct err err = {0};
+    ck_assert_int_eq(replica_tick(s->r, now_ms, &err), 0);
+    m.request_vote_result.version = 2;
+    m.request_vote_result.term = 2;
+    m.request_vote_result.vote_granted = true;
+    m.request_vote_result.pre_vote = true;
+    answer(s, now_ms, 2, &m);
+    m.request_vote_result.pre_vote = false;
+    answer(s, now_ms, 2, &m);
+    ck_assert_int_eq(replica_status(s->r).state, RAFT_LEADER);
+    stub_pass(s, now_ms);
+}
+
+static void acknowledge(struct stub *s, uint64_t now_ms, uint64_t peer, unsigned short capacity)
+{
+    struct raft_message m = {.type = RAFT_APPEND_ENTRIES_RESULT};
+    m.append_entries_result.version = 2;
+    m.append_entries_result.term = 2;
+    m.append_entries_result.last_log_index = replica_status(s->r).last;
+    m.append_entries_result.capacity = capacity;
+    answer(s, now_ms, peer, &m);
+    stub_pass(s, now_ms);
+}
+
+START_TEST(commands_need_room_on_a_majority_and_leadership_goes_where_room_is)
+    {
+        struct stub s;
+        struct replica_settings set = {.capacity_min = 100};
+        struct raft_buffer b = {(void *)(uintptr_t) "x", 1};
+        struct err err = {0};
+        uint64_t index;
+        stub_open(&s, 3, &set);
+        make_leader(&s, 3000);
+        ck_assert(!replica_is_ready(s.r));
+        acknowledge(&s, 3001, 2, 500);
+        acknowledge(&s, 3001, 2, 500);
+        ck_assert(replica_is_ready(s.r));
+        ck_assert_int_eq(replica_propose(s.r, 3002, &b, 1, &index, &err), 0);
+        acknowledge(&s, 3003, 3, 5); /* One of three is low: no matter. */
+        ck_assert_int_eq(replica_propose(s.r, 3003, &b, 1, &index, &err), 0);
+        ck_assert_uint_eq(replica_roomy_peer(s.r), 2);
+        acknowledge(&s, 3004, 2, 99);
+        ck_assert_int_eq(replica_propose(s.r, 3004, &b, 1, &index, &err), ERR_FULL);
+        ck_assert_uint_eq(replica_roomy_peer(s.r), 0);
+        acknowledge(&s, 3005, 2, 100);
+        ck_assert_int_eq(replica_propose(s.r, 3005, &b, 1, &index, &err), 0);
+        replica_set_capacity(s.r, 99); /* Our own counts alone: we would be the first to fail. */
+        ck_assert_int_eq(replica_propose(s.r, 3006, &b, 1, &index, &err), ERR_FULL);
+        ck_assert_int_eq(replica_transfer(s.r, 3006, replica_roomy_peer(s.r), &err), 0);
+        replica_close(s.r);
+        ck_assert_uint_eq(test_mem_in_use(), 0);
+    }
+END_TEST
+
 struct bad_boot {
     uint64_t term;
     uint64_t first;
@@ -680,6 +746,7 @@ int main(void)
               a_controller_with_a_damaged_log_stays_out_and_the_others_go_on);
     TEST_CASE(s, "inputs", 30, a_sole_voter_leads_at_once_in_a_term_of_its_own,
               proposals_have_limits_with_names,
+              commands_need_room_on_a_majority_and_leadership_goes_where_room_is,
               members_are_encoded_alike_in_any_order_and_checked_byte_by_byte);
     tcase_set_timeout(loops, 120);
     tcase_add_loop_test(loops, a_cluster_of_any_size_elects_commits_and_agrees, 0, 3);
