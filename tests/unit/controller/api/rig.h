@@ -192,7 +192,7 @@ static inline void rig_report(struct rig *r, uint32_t slot, uint8_t status)
     struct container_report container = {
         .status = status == TASK_RUNNING ? CONTAINER_RUNNING : CONTAINER_STOPPED,
         .has_exit_code = status == TASK_STOPPED,
-        .exit_code = 3,
+        .exit_code = 7,
         .reason = STR("because"),
         .runtime_id = STR("abc123"),
         .image_digest = STR("sha256:00"),

@@ -63,7 +63,7 @@ START_TEST(a_task_runs_and_stops)
         rig_has(&r, "ListTasks", "{\"desiredStatus\":\"STOPPED\"}", arn);
         (void)snprintf(json, sizeof json, "{\"tasks\":[\"%s\"],\"include\":[\"TAGS\"]}", arn);
         rig_has(&r, "DescribeTasks", json, "\"lastStatus\":\"STOPPED\"");
-        rig_also(&r, "\"exitCode\":3");
+        rig_also(&r, "\"exitCode\":7");
         rig_also(&r, "\"tags\":[]");
         free(arn);
         rig_close(&r);
