@@ -12,17 +12,12 @@
 
 #define PULLS_AT_A_TIME 3
 
-struct waiter {
-    struct list link;
-    struct exec_pull *r;
-};
-
 struct fetch { /* One pull, for one or more requests. */
     struct job job;
     struct images *images;
     struct list link;
-    struct list waiters;
-    char *reference; /* Copies: the request that came first may not be the last to leave. */
+    struct exec_pull *first; /* Who waits, linked by their `impl`. */
+    char *reference;         /* Copies: the request that came first may not be the last to leave. */
     char *username;
     char *password;
     struct store_pull pull;
@@ -97,11 +92,9 @@ static void fetch_done(struct job *j)
         f->status = err_set(&f->err, ERR_CANCELED, "pull %s: canceled", f->reference);
     }
     list_remove(&f->link);
-    while (!list_empty(&f->waiters)) {
-        struct waiter *w = container_of(f->waiters.next, struct waiter, link);
-        struct exec_pull *r = w->r;
-        list_remove(&w->link);
-        free(w);
+    while (f->first != NULL) {
+        struct exec_pull *r = f->first;
+        f->first = r->impl;
         r->impl = NULL;
         r->status = f->status;
         r->err = f->err;
@@ -149,7 +142,6 @@ static struct fetch *new_fetch(struct images *s, const struct exec_pull *r)
     }
     f->images = s;
     f->job.data = f;
-    list_init(&f->waiters);
     f->reference = copy_text(r->reference);
     f->username = copy_text(r->username);
     f->password = copy_text(r->password);
@@ -167,18 +159,13 @@ static struct fetch *new_fetch(struct images *s, const struct exec_pull *r)
 void images_pull(struct images *s, struct exec_pull *r)
 {
     struct fetch *f = find_fetch(s, r);
-    struct waiter *w = calloc(1, sizeof *w);
-    if (w == NULL) {
-        abort();
+    bool found = f != NULL;
+    if (!found) {
+        f = new_fetch(s, r);
     }
-    w->r = r;
-    if (f != NULL) {
-        list_push(&f->waiters, &w->link);
-        return;
-    }
-    f = new_fetch(s, r);
-    list_push(&f->waiters, &w->link);
-    if (s->collection == NULL) {
+    r->impl = f->first;
+    f->first = r;
+    if (!found && s->collection == NULL) {
         jobs_submit(s->jobs, &f->job, fetch_work, fetch_done);
     }
 }

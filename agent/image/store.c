@@ -39,14 +39,11 @@ static uint64_t wall_ms(void)
     return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
-__attribute__((format(printf, 3, 4))) static int path_make(char ret[PATH_MAX], struct err *err,
-                                                           const char *fmt, ...)
+/* The three texts in a row. */
+static int path_make(char ret[PATH_MAX], const char *a, const char *b, const char *c,
+                     struct err *err)
 {
-    va_list ap;
-    int n;
-    va_start(ap, fmt);
-    n = vsnprintf(ret, PATH_MAX, fmt, ap);
-    va_end(ap);
+    int n = snprintf(ret, PATH_MAX, "%s%s%s", a, b, c);
     return n >= 0 && n < PATH_MAX ? 0 : err_set(err, ERR_TOOBIG, "path too long: %s", ret);
 }
 
@@ -71,7 +68,7 @@ static void sha256_hex(const void *bytes, size_t n, char ret[HEX_LEN + 1])
 static int blob_path(const char *dir, const char *digest, char ret[PATH_MAX], struct err *err)
 {
     assert(oci_digest_ok(str_of(digest)));
-    return path_make(ret, err, "%s/blobs/sha256/%s", dir, oci_digest_hex(digest));
+    return path_make(ret, dir, "/blobs/sha256/", oci_digest_hex(digest), err);
 }
 
 /* The content of a small blob, checked. */
@@ -160,7 +157,9 @@ static int blob_open(const char *dir, const struct oci_blob *blob, const atomic_
 
 static int layer_path(const char *dir, const char *diff_id, char ret[PATH_MAX], struct err *err)
 {
-    return path_make(ret, err, "%s/layers/%.*s", dir, IMAGE_LAYER_NAME, oci_digest_hex(diff_id));
+    char name[IMAGE_LAYER_NAME + 1];
+    str_copy(name, sizeof name, str_make(oci_digest_hex(diff_id), IMAGE_LAYER_NAME));
+    return path_make(ret, dir, "/layers/", name, err);
 }
 
 static int load_config(const char *dir, const char *id, struct arena *arena, struct oci_config *ret,
@@ -225,7 +224,7 @@ static int record_path(const char *dir, const char *reference, char ret[PATH_MAX
 {
     char name[HEX_LEN + 1];
     sha256_hex(reference, strlen(reference), name);
-    return path_make(ret, err, "%s/refs/%s", dir, name);
+    return path_make(ret, dir, "/refs/", name, err);
 }
 
 static int record_parse(struct str text, struct record *ret, struct err *err)
@@ -353,9 +352,8 @@ static int write_auth(const struct store_pull *p, struct str host, const char *p
 /* "docker://host/path:tag" or "...@digest": skopeo takes no name with both. */
 static void source_name(const struct ref *ref, const char *reference, char *ret, size_t size)
 {
-    size_t n = strlen(reference);
     if (ref->digest.n > 0) {
-        n = (size_t)(ref->path.p + ref->path.n - reference);
+        size_t n = (size_t)(ref->path.p + ref->path.n - reference);
         snprintf(ret, size, "docker://%.*s@%.*s", (int)n, reference, STR_ARG(ref->digest));
     } else {
         snprintf(ret, size, "docker://%s", reference);
@@ -394,9 +392,9 @@ static int fetch(const struct store_pull *p, const struct ref *ref, const char *
                       .timeout_ms = FETCH_TIMEOUT_MS,
                       .canceled = p->canceled};
     unsigned n = 5;
-    int rv = path_make(target, err, "oci:%s/image:pulled", tmp);
-    if (rv != 0 || (rv = path_make(blobs, err, "%s/blobs", p->options->dir)) != 0 ||
-        (rv = path_make(auth, err, "%s/auth.json", tmp)) != 0) {
+    int rv = path_make(target, "oci:", tmp, "/image:pulled", err);
+    if (rv != 0 || (rv = path_make(blobs, p->options->dir, "/blobs", "", err)) != 0 ||
+        (rv = path_make(auth, tmp, "/auth.json", "", err)) != 0) {
         return rv;
     }
     argv[n++] = blobs;
@@ -427,7 +425,7 @@ static int read_manifest(const struct store_pull *p, const char *tmp, struct are
 {
     char path[PATH_MAX];
     struct buf b;
-    int rv = path_make(path, err, "%s/image/index.json", tmp);
+    int rv = path_make(path, tmp, "/image/index.json", "", err);
     if (rv != 0) {
         return rv;
     }
@@ -486,7 +484,7 @@ static int unpack_layer(const struct store_pull *p, const struct oci_blob *blob,
     if (rv != 0 || access(final, F_OK) == 0) {
         return rv;
     }
-    rv = path_make(work, err, "%s/layer", tmp);
+    rv = path_make(work, tmp, "/layer", "", err);
     if (rv == 0) {
         rv = dir_make(work, 0755, err);
     }
@@ -508,7 +506,7 @@ static int unpack_layer(const struct store_pull *p, const struct oci_blob *blob,
 static int unpack_layers(const struct store_pull *p, const struct oci_manifest *m, const char *tmp,
                          struct arena *arena, struct err *err)
 {
-    struct oci_config config;
+    struct oci_config config = {0};
     int rv = load_config(p->options->dir, m->config.digest, arena, &config, err);
     if (rv != 0) {
         return rv;
@@ -561,7 +559,10 @@ static int pull_remote(const struct store_pull *p, const struct ref *ref, struct
                        struct err *err)
 {
     char tmp[PATH_MAX];
-    int rv = path_make(tmp, err, "%s/tmp/%llu", p->options->dir, (unsigned long long)p->number);
+    char number[24];
+    int rv;
+    snprintf(number, sizeof number, "%llu", (unsigned long long)p->number);
+    rv = path_make(tmp, p->options->dir, "/tmp/", number, err);
     if (rv == 0) {
         rv = dir_make(tmp, 0700, err);
     }
@@ -605,12 +606,12 @@ int store_open(const char *dir, struct err *err)
 {
     static const char *const parts[] = {"blobs/sha256", "layers", "refs", "tmp"};
     char path[PATH_MAX];
-    int rv = path_make(path, err, "%s/tmp", dir);
+    int rv = path_make(path, dir, "/tmp", "", err);
     if (rv == 0) {
         rv = dir_remove(AT_FDCWD, path, err);
     }
     for (size_t i = 0; rv == 0 && i < sizeof parts / sizeof parts[0]; i++) {
-        rv = path_make(path, err, "%s/%s", dir, parts[i]);
+        rv = path_make(path, dir, "/", parts[i], err);
         if (rv == 0) {
             rv = dir_make(path, 0700, err);
         }
@@ -670,7 +671,7 @@ struct gc {
 static int mark(struct gc *g, const char *id, struct err *err)
 {
     struct arena arena;
-    struct oci_config c;
+    struct oci_config c = {0};
     int rv = names_add(&g->blobs, oci_digest_hex(id), HEX_LEN, err);
     arena_init(&arena, sysmem());
     if (rv == 0 && load_config(g->dir, id, &arena, &c, NULL) == 0) {
@@ -686,7 +687,7 @@ static int mark(struct gc *g, const char *id, struct err *err)
 static int mark_manifest(struct gc *g, const char *manifest, struct err *err)
 {
     struct arena arena;
-    struct oci_manifest m;
+    struct oci_manifest m = {0};
     struct buf b;
     int rv = names_add(&g->blobs, oci_digest_hex(manifest), HEX_LEN, err);
     arena_init(&arena, sysmem());
@@ -707,9 +708,10 @@ typedef int (*entry_fn)(struct gc *g, const char *path, const char *name, struct
 static int each_entry(struct gc *g, const char *sub, entry_fn fn, struct err *err)
 {
     char path[PATH_MAX];
+    char entry[PATH_MAX];
     struct dirent *e;
     DIR *d;
-    int rv = path_make(path, err, "%s/%s", g->dir, sub);
+    int rv = path_make(path, g->dir, "/", sub, err);
     if (rv != 0) {
         return rv;
     }
@@ -719,8 +721,8 @@ static int each_entry(struct gc *g, const char *sub, entry_fn fn, struct err *er
     }
     while (rv == 0 && (e = readdir(d)) != NULL) {
         if (e->d_name[0] != '.') {
-            rv = path_make(path, err, "%s/%s/%s", g->dir, sub, e->d_name);
-            rv = rv != 0 ? rv : fn(g, path, e->d_name, err);
+            rv = path_make(entry, path, "/", e->d_name, err);
+            rv = rv != 0 ? rv : fn(g, entry, e->d_name, err);
         }
     }
     closedir(d);
@@ -729,7 +731,7 @@ static int each_entry(struct gc *g, const char *sub, entry_fn fn, struct err *er
 
 static int visit_record(struct gc *g, const char *path, const char *name, struct err *err)
 {
-    struct record r;
+    struct record r = {0};
     int rv;
     (void)name;
     if (record_read(path, &r, NULL) != 0 || r.used_ms < g->before_ms) {

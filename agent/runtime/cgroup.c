@@ -29,14 +29,10 @@ void cgroup_detect(struct cgroup_info *ret)
     ret->swap = ret->v2 || access(ROOT "/memory/memory.memsw.limit_in_bytes", F_OK) == 0;
 }
 
-__attribute__((format(printf, 3, 4))) static int poke(const char *path, struct err *err,
-                                                      const char *fmt, ...)
+static int poke(const char *path, unsigned long long value, struct err *err)
 {
-    char text[64];
-    va_list ap;
-    va_start(ap, fmt);
-    vsnprintf(text, sizeof text, fmt, ap);
-    va_end(ap);
+    char text[32];
+    snprintf(text, sizeof text, "%llu", value);
     return file_poke(AT_FDCWD, path, text, err);
 }
 
@@ -56,11 +52,11 @@ static int limit_v1(const char *path, uint32_t cpu_units, uint32_t memory_mib, s
         rv = dir_make(file, 0755, err);
         if (rv == 0) {
             name(file, "cpu", path, "cpu.cfs_period_us");
-            rv = poke(file, err, "%d", PERIOD_US);
+            rv = poke(file, PERIOD_US, err);
         }
         if (rv == 0) {
             name(file, "cpu", path, "cpu.cfs_quota_us");
-            rv = poke(file, err, "%llu", (unsigned long long)cpu_units * PERIOD_US / 1024);
+            rv = poke(file, (unsigned long long)cpu_units * PERIOD_US / 1024, err);
         }
     }
     if (rv == 0 && memory_mib > 0) {
@@ -70,9 +66,9 @@ static int limit_v1(const char *path, uint32_t cpu_units, uint32_t memory_mib, s
             name(file, "memory", path, "memory.use_hierarchy");
             (void)file_poke(AT_FDCWD, file, "1", NULL); /* Always so since Linux 5.11. */
             name(file, "memory", path, "memory.limit_in_bytes");
-            rv = poke(file, err, "%llu", memory_mib * MIB);
+            rv = poke(file, memory_mib * MIB, err);
             name(file, "memory", path, "memory.memsw.limit_in_bytes");
-            (void)poke(file, NULL, "%llu", memory_mib * MIB); /* Missing without swap accounting. */
+            (void)poke(file, memory_mib * MIB, NULL); /* Missing without swap accounting. */
         }
     }
     return rv;
@@ -105,15 +101,17 @@ static int limit_v2(const char *path, uint32_t cpu_units, uint32_t memory_mib, s
     }
     hand_down(path);
     if (cpu_units > 0) {
+        char text[64];
+        snprintf(text, sizeof text, "%llu %d", (unsigned long long)cpu_units * PERIOD_US / 1024,
+                 PERIOD_US);
         name(file, "", path, "cpu.max");
-        rv =
-            poke(file, err, "%llu %d", (unsigned long long)cpu_units * PERIOD_US / 1024, PERIOD_US);
+        rv = file_poke(AT_FDCWD, file, text, err);
     }
     if (rv == 0 && memory_mib > 0) {
         name(file, "", path, "memory.max");
-        rv = poke(file, err, "%llu", memory_mib * MIB);
+        rv = poke(file, memory_mib * MIB, err);
         name(file, "", path, "memory.swap.max");
-        (void)poke(file, NULL, "0"); /* Missing without swap accounting. */
+        (void)poke(file, 0, NULL); /* Missing without swap accounting. */
     }
     return rv;
 }

@@ -92,7 +92,7 @@ static int read_line(int fd, uint64_t deadline, const atomic_bool *canceled,
 static int await(int fd, const char *word, uint64_t deadline, const atomic_bool *canceled,
                  uint64_t *ret, struct err *err)
 {
-    char line[SHIM_TALK_MAX];
+    char line[SHIM_TALK_MAX] = "";
     size_t n = strlen(word);
     int rv = read_line(fd, deadline, canceled, line, err);
     if (rv != 0) {
@@ -347,7 +347,7 @@ static int launch(struct starting *t, struct err *err)
 int container_start(const struct runtime *rt, struct container_start *s, struct err *err)
 {
     struct starting t = {.rt = rt, .s = s, .task = s->request->task, .talk = -1};
-    struct shim_state state;
+    struct shim_state state = {0};
     int rv;
     t.spec = &t.task->containers[s->request->container];
     t.key = (struct exec_key){t.task->id, t.spec->name};

@@ -350,7 +350,6 @@ int driver_open(uv_loop_t *loop, const struct driver_options *options,
     d->loop = loop;
     d->lock_fd = -1;
     list_init(&d->tracks);
-    list_init(&d->removals);
     list_init(&d->deferred);
     runtime_init(&d->rt, options);
     d->images_options = (struct images_options){

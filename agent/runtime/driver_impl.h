@@ -15,6 +15,7 @@
 struct driver;
 struct watch;
 struct start_op;
+struct remove_op;
 
 enum track_state {
     TRACK_STARTING,
@@ -39,7 +40,7 @@ struct track { /* One container this agent started or found. */
     uint32_t n_ports;
     uint64_t started_at_ms;
     struct exec_image image;
-    struct list stops; /* struct pending_stop */
+    struct exec_stop *stops; /* Under way, linked by their `impl`. */
     struct loop_timer *kill_timer;
     uint64_t kill_at; /* Monotonic; 0: no stop under way. */
 };
@@ -53,7 +54,7 @@ struct driver {
     struct jobs *jobs;  /* Starts, removals, inventories. */
     struct jobs *quick; /* Commands and logs: not to be held up by the above. */
     struct list tracks;
-    struct list removals; /* Waiting for a start to end. */
+    struct remove_op *removals; /* Waiting for a start to end. */
     struct list deferred;
     struct loop_soon *soon;
     uint64_t next_exec;

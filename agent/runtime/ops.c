@@ -196,7 +196,7 @@ void ops_withdraw(struct track *t)
 
 struct remove_op {
     struct job job;
-    struct list link; /* While it waits. */
+    struct remove_op *next; /* While it waits. */
     struct driver *d;
     struct exec_remove *r;
     struct id task;
@@ -275,12 +275,13 @@ static bool must_wait(struct remove_op *op)
 
 static void removals_retry(struct driver *d)
 {
-    struct list *it;
-    struct list *after;
-    list_each_safe (it, after, &d->removals) {
-        struct remove_op *op = container_of(it, struct remove_op, link);
-        if (!d->closing && !must_wait(op)) {
-            list_remove(&op->link);
+    struct remove_op **at = &d->removals;
+    while (*at != NULL && !d->closing) {
+        struct remove_op *op = *at;
+        if (must_wait(op)) {
+            at = &op->next;
+        } else {
+            *at = op->next;
             jobs_submit(d->jobs, &op->job, remove_work, remove_done);
         }
     }
@@ -299,7 +300,6 @@ void ops_remove(struct executor *x, struct exec_remove *r)
     op->d = d;
     op->r = r;
     op->task = r->key.task;
-    list_init(&op->link);
     if (r->key.name != NULL) {
         size_t n = strlen(r->key.name);
         op->name = driver_alloc(n + 1);
@@ -310,7 +310,8 @@ void ops_remove(struct executor *x, struct exec_remove *r)
         op->status = err_set(&op->err, ERR_CLOSED, "remove: the agent stops");
         driver_defer(d, remove_refused, op);
     } else if (must_wait(op)) {
-        list_push(&d->removals, &op->link);
+        op->next = d->removals;
+        d->removals = op;
     } else {
         jobs_submit(d->jobs, &op->job, remove_work, remove_done);
     }
@@ -318,9 +319,9 @@ void ops_remove(struct executor *x, struct exec_remove *r)
 
 void ops_cancel_removals(struct driver *d)
 {
-    while (!list_empty(&d->removals)) {
-        struct remove_op *op = container_of(d->removals.next, struct remove_op, link);
-        list_remove(&op->link);
+    while (d->removals != NULL) {
+        struct remove_op *op = d->removals;
+        d->removals = op->next;
         op->status = err_set(&op->err, ERR_CANCELED, "remove: canceled");
         remove_answer(op);
     }

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #define PROGRAM_MAX 65536
+#define PADDING     64 /* The digit after the last. */
 
 static const char *const allowed[] = {
     "accept",
@@ -420,7 +421,8 @@ static int build(scmp_filter_ctx ctx)
 
 static char *base64(const uint8_t *p, size_t n)
 {
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    static const char digits[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=";
     char *text = malloc(4 * ((n + 2) / 3) + 1);
     char *at = text;
     for (size_t i = 0; text != NULL && i < n; i += 3) {
@@ -428,8 +430,8 @@ static char *base64(const uint8_t *p, size_t n)
                      (i + 2 < n ? p[i + 2] : 0u);
         *at++ = digits[v >> 18];
         *at++ = digits[v >> 12 & 63];
-        *at++ = i + 1 < n ? digits[v >> 6 & 63] : '=';
-        *at++ = i + 2 < n ? digits[v & 63] : '=';
+        *at++ = digits[i + 1 < n ? v >> 6 & 63 : PADDING];
+        *at++ = digits[i + 2 < n ? v & 63 : PADDING];
     }
     if (text != NULL) {
         *at = '\0';

@@ -9,6 +9,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,11 +27,6 @@ struct watch { /* A descriptor that says something when the container ends. */
     bool is_pidfd;
     size_t n;
     char line[64]; /* Only "exited" matters. */
-};
-
-struct pending_stop {
-    struct list link;
-    struct exec_stop *r;
 };
 
 /* --- watching
@@ -167,7 +163,6 @@ struct track *track_new(struct driver *d, struct exec_key key)
     t->name = driver_alloc(n + 1);
     memcpy(t->name, key.name, n);
     t->pidfd = -1;
-    list_init(&t->stops);
     list_push(&d->tracks, &t->link);
     return t;
 }
@@ -271,10 +266,6 @@ static void kill_cb(void *data)
     (void)send_signal(t, SIGKILL); /* It may end at this moment; its exit is on its way. */
 }
 
-struct answer {
-    struct exec_stop *r;
-};
-
 static void answer_cb(void *data)
 {
     struct exec_stop *r = data;
@@ -283,12 +274,12 @@ static void answer_cb(void *data)
 
 void track_answer_stops(struct track *t, int status)
 {
-    while (!list_empty(&t->stops)) {
-        struct pending_stop *p = container_of(t->stops.next, struct pending_stop, link);
-        list_remove(&p->link);
-        p->r->status = status == 0 ? 0 : err_set(&p->r->err, status, "stop: %s", err_name(status));
-        driver_defer(t->d, answer_cb, p->r);
-        free(p);
+    while (t->stops != NULL) {
+        struct exec_stop *r = t->stops;
+        t->stops = r->impl;
+        r->impl = NULL;
+        r->status = status == 0 ? 0 : err_set(&r->err, status, "stop: %s", err_name(status));
+        driver_defer(t->d, answer_cb, r);
     }
 }
 
@@ -310,8 +301,8 @@ void track_stop(struct executor *x, struct exec_stop *r)
 {
     struct driver *d = container_of(x, struct driver, x);
     struct track *t = track_find(d, r->key);
-    struct pending_stop *p;
     r->status = 0;
+    r->impl = NULL;
     if (t == NULL || t->state == TRACK_ENDED || t->state == TRACK_REMOVED || d->closing) {
         if (t == NULL) {
             r->status =
@@ -320,9 +311,8 @@ void track_stop(struct executor *x, struct exec_stop *r)
         driver_defer(d, answer_cb, r);
         return;
     }
-    p = driver_alloc(sizeof *p);
-    p->r = r;
-    list_push(&t->stops, &p->link);
+    r->impl = t->stops;
+    t->stops = r;
     if (t->state == TRACK_STARTING) {
         ops_cancel_start(t->start);
         return;
@@ -352,6 +342,19 @@ int track_kill(struct executor *x, struct exec_key key, int signum, struct err *
 /* --- counters
  * -------------------------------------------------------------------------------------- */
 
+/* The n-th number of a line, counted from 0. */
+static uint64_t column(struct str line, unsigned n)
+{
+    uint64_t v = 0;
+    for (unsigned i = 0; line.n > 0;) {
+        struct str word = str_cut(line, ' ', &line);
+        if (word.n > 0 && i++ == n) {
+            return str_u64(word, &v) ? v : 0;
+        }
+    }
+    return 0;
+}
+
 /* "  eth0: RX-BYTES 7 more TX-BYTES ...", as the container's process sees it. */
 static void net_stats(int32_t pid, struct exec_stats *ret)
 {
@@ -360,19 +363,14 @@ static void net_stats(int32_t pid, struct exec_stats *ret)
     struct str rest;
     snprintf(path, sizeof path, "/proc/%d/net/dev", pid);
     buf_init(&b, sysmem(), NET_DEV_MAX);
-    if (file_read(-1, path, &b, NULL) == 0) {
+    if (file_read(AT_FDCWD, path, &b, NULL) == 0) {
         rest = str_make((const char *)b.data, b.len);
         while (rest.n > 0) {
-            struct str line = str_cut(rest, '\n', &rest);
-            size_t colon = str_find(line, ':', 0);
-            const char *eth = memmem(line.p, colon, "eth0", 4);
-            unsigned long long rx;
-            unsigned long long tx;
-            char text[256];
-            if (eth != NULL && str_copy(text, sizeof text, str_slice(line, colon + 1, line.n)) &&
-                sscanf(text, "%llu %*u %*u %*u %*u %*u %*u %*u %llu", &rx, &tx) == 2) {
-                ret->net_rx_bytes = rx;
-                ret->net_tx_bytes = tx;
+            struct str numbers;
+            struct str name = str_cut(str_cut(rest, '\n', &rest), ':', &numbers);
+            if (str_ends(name, "eth0")) {
+                ret->net_rx_bytes = column(numbers, 0);
+                ret->net_tx_bytes = column(numbers, 8);
             }
         }
     }

@@ -181,7 +181,9 @@ static int runtime_error(const struct setup *s, int status, struct err *err)
         text[--n] = '\0';
     }
     for (size_t i = 0; i < n; i++) {
-        text[i] = (unsigned char)text[i] < ' ' ? ' ' : text[i];
+        if ((unsigned char)text[i] < ' ') {
+            text[i] = ' ';
+        }
     }
     return err_set(err, ERR_IO, "%s run: exit status %d: %s", s->runtime, status, text);
 }
