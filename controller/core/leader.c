@@ -82,7 +82,8 @@ struct leader *leader_open(const struct store *store, const struct leader_settin
     if (l->settings.plan_items_max > LIMIT_PLAN_ITEMS - LEADER_NOTES_MAX) {
         l->settings.plan_items_max = LIMIT_PLAN_ITEMS - LEADER_NOTES_MAX;
     }
-    l->opened_at = now_ms;
+    l->judge_at = now_ms + settings->grace_ms;
+    l->seen_at = now_ms;
     l->gc_after = now_ms;
     table_init(&l->clusters, sizeof(struct leader_cluster), mem);
     table_init(&l->services, sizeof(struct leader_service), mem);
@@ -160,9 +161,26 @@ void leader_changed(struct leader *l, const struct changes *changes)
     }
 }
 
+/* Between two looks at a cluster with nodes; see watch_clock(). */
+static int64_t longest_pause(const struct leader *l)
+{
+    return l->settings.lost_after_ms / 2;
+}
+
+/* When the clock jumps, or this process or its machine slept, heartbeats had no chance to be heard:
+ * nodes get their grace again. */
+static void watch_clock(struct leader *l, int64_t now_ms)
+{
+    if (now_ms - l->seen_at > longest_pause(l)) {
+        l->judge_at = now_ms + l->settings.grace_ms;
+    }
+    l->seen_at = now_ms > l->seen_at ? now_ms : l->seen_at;
+}
+
 void leader_heartbeat(struct leader *l, struct id node, int64_t now_ms)
 {
     struct leader_node *n = leader_node_at(l, store_find_node(l->store, node));
+    watch_clock(l, now_ms);
     if (n != NULL && n->heard_at < now_ms) {
         n->heard_at = now_ms; /* The deadline moves when it is due. */
     }
@@ -200,8 +218,9 @@ bool leader_dirty(const struct leader *l, int64_t now_ms, int64_t *ret_deadline_
     }
     if (silence != NULL) {
         int64_t at = (int64_t)silence->key;
-        int64_t grace = l->opened_at + l->settings.grace_ms;
-        at = at < grace ? grace : at;
+        int64_t look = l->seen_at + longest_pause(l) / 2;
+        at = at < l->judge_at ? l->judge_at : at;
+        at = at < look ? at : look;
         deadline = at < deadline ? at : deadline;
     }
     *ret_deadline_ms = deadline;
@@ -244,6 +263,9 @@ static bool pass_service(struct leader_pass *pass, struct leader_service *v, str
     }
     *cmd = (struct command){.kind = CMD_PLAN};
     cmd->u.plan = plan.cmd;
+    v->planned = plan.cmd.n_tasks > 0;
+    v->planned_at = pass->now;
+    v->n_active = plan.service->n_active;
     v->busy = true;
     list_push(&l->busy, &v->queue);
     return true;
@@ -258,6 +280,7 @@ uint32_t leader_pass(struct leader *l, int64_t now_ms, struct command *cmds, uin
     uint64_t first_id = hash_mix(meta->digest, l->n_passes);
     l->n_passes++;
     pass.seed = first_id;
+    watch_clock(l, now_ms);
     wake_due(l, now_ms);
     if (n < n_max && recon_gc(l, now_ms, &cmds[n])) {
         n++;

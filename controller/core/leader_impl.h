@@ -12,6 +12,7 @@
 #include "controller/core/table.h"
 
 #define LEADER_STUCK_MS  1000 /* A service that found no room looks again no sooner, */
+#define LEADER_RETRY_MS  1000 /* Likewise one whose plan came to nothing, */
 #define LEADER_GC_MS     1000 /* and so does the collection of what is old. */
 #define LEADER_NOTES_MAX 16   /* Entries about the service in one plan. */
 
@@ -30,8 +31,11 @@ struct leader_service {
     uint32_t slot;
     uint32_t cluster;
     bool dirty;
-    bool busy;         /* A plan for it is in flight: decide nothing until it was settled. */
-    int64_t tried_at;  /* When it last did. */
+    bool busy;        /* A plan for it is in flight: decide nothing until it was settled. */
+    int64_t tried_at; /* When it last found no room. */
+    bool planned;     /* Its last plan was to start tasks, at planned_at, */
+    int64_t planned_at;
+    uint32_t n_active; /* when it had so many. */
     struct list queue; /* In leader.dirty or leader.busy. */
     struct list in_daemons;
     struct list in_stuck;
@@ -55,7 +59,8 @@ struct leader {
     const struct mem *mem;
     const struct store *store;
     struct leader_settings settings;
-    int64_t opened_at;
+    int64_t judge_at;  /* No node is given up before. */
+    int64_t seen_at;   /* The latest time it was told. */
     uint64_t n_passes; /* Makes the ids of tasks differ between passes on the same state. */
     struct table clusters;
     struct table services;

@@ -9,7 +9,7 @@ static bool is_alive(const struct node *node)
 
 bool recon_node(struct leader *l, int64_t now_ms, struct command *cmd)
 {
-    if (now_ms < l->opened_at + (int64_t)l->settings.grace_ms) {
+    if (now_ms < l->judge_at) {
         return false;
     }
     for (;;) {

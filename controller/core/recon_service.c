@@ -30,17 +30,30 @@ bool recon_on_draining(const struct leader_plan *p, const struct task *t)
     return c != NULL && c->n_draining > 0 && store_node(l->store, t->node)->status != NODE_ACTIVE;
 }
 
+/* Plans that start nothing although the view has room (the state holds all tasks it may, or was
+ * lost on the way) must not fill the log. */
+static bool came_to_nothing(const struct leader_plan *p, const struct leader_service *ls)
+{
+    return ls->planned && p->service->n_active <= ls->n_active &&
+           p->pass->now < ls->planned_at + LEADER_RETRY_MS;
+}
+
 bool recon_may_start(struct leader_plan *p)
 {
     struct leader *l = p->pass->l;
+    struct leader_service *ls = leader_service_at(l, p->slot);
     const struct service *v = p->service;
+    if (came_to_nothing(p, ls)) {
+        leader_wake_at(l, ls, ls->planned_at + LEADER_RETRY_MS);
+        return false;
+    }
     if (v->n_start_failures >= FAILURES_SAID) {
         recon_event_inconsistent(p);
     }
     if (v->retry_at <= p->pass->now) {
         return true;
     }
-    leader_wake_at(l, leader_service_at(l, p->slot), v->retry_at);
+    leader_wake_at(l, ls, v->retry_at);
     return false;
 }
 
