@@ -22,8 +22,6 @@
 
 #define GC_PERIOD_MS 3600000
 
-extern char **environ;
-
 struct agent {
     int argc;
     char *const *argv; /* Without subcommand, for SIGHUP. */

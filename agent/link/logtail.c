@@ -61,7 +61,7 @@ static int find_files(struct logtail *t, struct err *err)
     int found[LOGTAIL_FILES]; /* Newest first. */
     unsigned n = 0;
     for (unsigned i = 0; n + t->n < LOGTAIL_FILES; i++) {
-        struct stat st;
+        struct stat st = {0};
         int fd = open_one(t->path, i, &st, err);
         if (fd == ERR_NOTFOUND && i == 0) {
             continue; /* Renamed, and the next one is not there yet. */

@@ -33,7 +33,7 @@
 #define SUB(T, c, M, p, sub) \
     FIELD_(WIRE_MSG, T, c, M, p, SIZE_(T, c), WIRE_NONE, WIRE_NONE, 0, 0, sub)
 #define PTR(T, c, M, p, sub) \
-    FIELD_(WIRE_PTR, T, c, M, p, SIZE_(T, c), WIRE_NONE, WIRE_NONE, 0, 0, sub)
+    FIELD_(WIRE_PTR, T, c, M, p, sizeof(void *), WIRE_NONE, WIRE_NONE, 0, 0, sub)
 
 /* Lists: of numbers or ids, of texts, of messages. */
 #define MANY(K, T, c, n, M, p, n_most) \
@@ -43,9 +43,9 @@
 #define SUBS(T, c, n, M, p, n_most, sub) \
     FIELD_(WIRE_MSG, T, c, M, p, ITEM_(T, c), offsetof(struct T, n), WIRE_NONE, 0, n_most, sub)
 
-#define MESSAGE(T, rows)                                     \
-    {                                                        \
-        rows, sizeof rows / sizeof rows[0], sizeof(struct T) \
+#define MESSAGE(T, rows)                                           \
+    {                                                              \
+        (rows), sizeof(rows) / sizeof((rows)[0]), sizeof(struct T) \
     }
 
 /* --- joining ------------------------------------------------------------------------------------
@@ -460,14 +460,12 @@ int message_decode_spec(struct str bytes, struct id task, struct arena *arena,
 {
     struct task_spec *spec = arena_alloc(arena, sizeof *spec);
     int rv = wire_decode(&spec_message, bytes, arena, spec, err);
-    struct container_spec *containers = NULL;
     if (rv != 0) {
         return rv;
     }
     spec->id = task;
-    memcpy(&containers, &spec->containers, sizeof containers); /* Ours until it is returned. */
-    for (uint32_t i = 0; i < spec->n_containers; i++) {
-        rv = log_limits(&containers[i], err);
+    for (uint32_t i = 0; i < spec->n_containers; i++) { /* Ours to change until it is returned. */
+        rv = log_limits((struct container_spec *)(uintptr_t)&spec->containers[i], err);
         if (rv != 0) {
             return rv;
         }
