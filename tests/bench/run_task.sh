@@ -18,6 +18,7 @@ while [ $# -gt 0 ]; do
     shift 2
 done
 . "$(cd "$(dirname "$0")" && pwd)/../e2e/lib.sh"
+export ECS_IMAGE_PULL_BEHAVIOR=prefer-cached # The image is cached: nobody is asked.
 lab_start 1
 push_demo
 register demo 16 16
