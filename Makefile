@@ -230,6 +230,8 @@ test-e2e: all ## the lab: namespaces, real containers, aws CLI and stock gRPC cl
 
 bench: all $(bench_bin) ## programs that measure; each prints a table and writes build/bench/NAME.json
 	@for b in $(bench_bin); do $$b --json $$b.json $(BENCHFLAGS) || exit 1; done
+	@for b in $(wildcard tests/bench/*.sh); do \
+	    BUILD=$(BUILD) $$b --json $(BUILD)/bench/$$(basename $$b .sh).json || exit 1; done
 
 sim: $(if $(sim_src),$(BUILD)/bin/ecs-sim) ## simulate a cluster with faults: SEED=n [RUNS=n]
 	@$(if $(sim_src),$(BUILD)/bin/ecs-sim --seed $(or $(SEED),1) --runs $(or $(RUNS),20),echo "no simulator")
