@@ -15,7 +15,7 @@ libssl-dev libprotobuf-c-dev protobuf-c-compiler protobuf-compiler libprotobuf-d
 libnanopb-dev python3-protobuf libsqlite3-dev libarchive-dev libseccomp-dev libmnl-dev \
 libnftables-dev gawk"
 TEST="check clang clang-format clang-tidy cppcheck libclang-rt-14-dev docker-registry \
-busybox-static awscli python3-grpcio curl jq openssl sqlite3"
+busybox-static umoci awscli python3-grpcio curl jq openssl sqlite3"
 
 say() {
     echo "deps: $*"
