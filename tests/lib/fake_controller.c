@@ -344,6 +344,11 @@ void fake_cancel_log(struct fake_controller *f, uint64_t request)
     say(f, &m);
 }
 
+void fake_say_garbage(struct fake_controller *f)
+{
+    (void)grpc_call_send(f->call, STR("\x0a\x7fgarbage"));
+}
+
 void fake_drop(struct fake_controller *f)
 {
     assert(f->call != NULL);

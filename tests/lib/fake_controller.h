@@ -86,6 +86,9 @@ void fake_forget(struct fake_controller *f, uint64_t id);
 void fake_ask_log(struct fake_controller *f, const struct log_request *r);
 void fake_cancel_log(struct fake_controller *f, uint64_t request);
 
+/* Bytes that are no message. */
+void fake_say_garbage(struct fake_controller *f);
+
 /* End the stream as a controller that stops does. */
 void fake_drop(struct fake_controller *f);
 

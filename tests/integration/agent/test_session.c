@@ -429,6 +429,18 @@ START_TEST(a_silent_controller_is_left)
     }
 END_TEST
 
+START_TEST(a_controller_that_makes_no_sense_is_left)
+    {
+        agent_start();
+        connect_empty();
+        run_one(1, "run");
+        UNTIL(is(0, 1, WIRE_RUNNING));
+        fake_say_garbage(&g.fakes[0]);
+        UNTIL(g.fakes[0].n_hellos == 2 && g.fakes[0].connected);
+        ck_assert_uint_eq(script_n_running(&g.world), 1);
+    }
+END_TEST
+
 START_TEST(an_older_session_is_not_listened_to)
     {
         g.fakes[0].session = 10;
@@ -751,6 +763,7 @@ int main(void)
     tcase_add_test(c, controllers_that_point_in_circles_are_asked_with_pauses);
     tcase_add_test(c, a_dead_controller_is_replaced_by_the_next);
     tcase_add_test(c, a_silent_controller_is_left);
+    tcase_add_test(c, a_controller_that_makes_no_sense_is_left);
     tcase_add_test(c, an_older_session_is_not_listened_to);
     tcase_add_test(c, reports_are_repeated_on_the_next_stream);
     tcase_add_test(c, after_the_lease_nothing_new_starts);
