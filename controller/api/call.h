@@ -164,6 +164,7 @@ const struct store *api_store(const struct api_call *c);
 /* c->error from an err; returns err_code. */
 int api_fail_err(struct api_call *c, int err_code, const struct err *err);
 
-#define api_fail(c, code, ...) api_error_set(&(c)->error, code, __VA_ARGS__)
+/* c->error; ERR_INVALID, which the comma tells the compiler as well. */
+#define api_fail(c, code, ...) (api_error_set(&(c)->error, code, __VA_ARGS__), ERR_INVALID)
 
 #endif

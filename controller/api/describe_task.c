@@ -15,7 +15,8 @@ static int spec_of(struct api_call *c, uint32_t taskdef,
         Ecs__Log__V1__TaskDefinitionSpec *spec;
         int rv = taskdef_spec(store_taskdef(api_store(c), taskdef), &c->arena, &spec, &err);
         if (rv != 0) {
-            return api_fail_err(c, ERR_INTERNAL, &err);
+            (void)api_fail_err(c, ERR_INTERNAL, &err);
+            return rv;
         }
         c->spec = spec;
         c->spec_taskdef = taskdef;

@@ -113,7 +113,7 @@ static int add_messages(struct descriptor_set *s, const Google__Protobuf__FileDe
                         struct arena *scratch, struct err *err)
 {
     struct pending *head = NULL;
-    const char *name;
+    const char *name = NULL;
     const char *package = f->package != NULL ? f->package : "";
     int rv = 0;
     push_messages(scratch, &head, f->message_type, f->n_message_type, package);
@@ -145,7 +145,7 @@ static int add_services(struct descriptor_set *s, const Google__Protobuf__FileDe
     }
     for (size_t i = 0; i < f->n_service && rv == 0; i++) {
         const Google__Protobuf__ServiceDescriptorProto *service = f->service[i];
-        const char *name;
+        const char *name = NULL;
         rv = add_symbol(s, package, service->name, true, &name, err);
         for (size_t k = 0; k < service->n_method && rv == 0; k++) {
             rv = add_symbol(s, name, service->method[k]->name, false, &unused, err);

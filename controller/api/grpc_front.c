@@ -74,6 +74,7 @@ void grpc_front_fail(struct grpc_call *c, const struct mem *mem, const struct ap
     struct buf b;
     buf_init(&b, mem, 8192);
     put_status(&b, mem, e);
+    grpc_call_add_trailer(c, API_ERROR_CODE_TRAILER, str_of(api_code_info(e->code)->name));
     grpc_call_finish(c, api_code_info(e->code)->grpc, e->message,
                      str_make((const char *)b.data, b.len));
     buf_close(&b);

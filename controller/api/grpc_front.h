@@ -11,6 +11,7 @@
 /* Metadata: "eventual" lets a read be answered from any controller's state. */
 #define API_CONSISTENCY_HEADER "x-ecs-consistency"
 #define API_REQUEST_ID_HEADER  "x-amzn-requestid"
+#define API_ERROR_CODE_TRAILER "x-ecs-error-code" /* AWS's name of the error. */
 
 struct grpc_front { /* The caller's; lives as long as the grpc_server. Private. */
     struct api *api;

@@ -62,7 +62,7 @@ static void say_services(const struct reflection *r,
     Grpc__Reflection__V1__ListServiceResponse *l =
         pbc_new(&grpc__reflection__v1__list_service_response__descriptor, a);
     l->n_service = descriptor_set_n_services(r->set);
-    l->service = arena_array(a, l->n_service, sizeof *l->service);
+    l->service = arena_array(a, l->n_service, sizeof(void *));
     for (uint32_t i = 0; i < l->n_service; i++) {
         l->service[i] = pbc_new(&grpc__reflection__v1__service_response__descriptor, a);
         l->service[i]->name = (char *)(uintptr_t)descriptor_set_service(r->set, i);

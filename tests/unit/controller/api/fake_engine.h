@@ -8,12 +8,12 @@
 
 #include "common/loop/loop.h"
 #include "controller/engine/engine.h"
-#include "tests/lib/test.h"
 
 #include <assert.h>
 #include <string.h>
 
 struct engine {
+    const struct mem *mem;
     struct store *store;
     struct leader *leader; /* NULL: this controller does not lead. */
     struct loop_soon *soon;
@@ -111,25 +111,26 @@ static inline void fake_pump(void *data)
     }
 }
 
-static inline struct engine *fake_engine_open(uv_loop_t *loop)
+static inline struct engine *fake_engine_open(uv_loop_t *loop, const struct mem *mem)
 {
-    struct engine *e = mem_alloc(test_mem(), sizeof *e);
-    e->store = store_open(test_mem());
+    struct engine *e = mem_alloc(mem, sizeof *e);
+    e->mem = mem;
+    e->store = store_open(mem);
     e->soon = loop_soon_open(loop, fake_pump, e);
     e->now_ms = 1700000000000;
     e->member_id = 1;
     list_init(&e->writes);
     list_init(&e->reads);
     list_init(&e->watches);
-    changes_init(&e->changes, test_mem());
-    arena_init(&e->arena, test_mem());
+    changes_init(&e->changes, mem);
+    arena_init(&e->arena, mem);
     return e;
 }
 
 void fake_engine_lead(struct engine *e, bool lead)
 {
     leader_close(e->leader);
-    e->leader = lead ? leader_open(e->store, &fake_settings, e->now_ms, test_mem()) : NULL;
+    e->leader = lead ? leader_open(e->store, &fake_settings, e->now_ms, e->mem) : NULL;
     e->leader_id = lead ? e->member_id : e->leader_id;
     fake_notify(e, NULL);
 }
@@ -141,7 +142,7 @@ static inline void fake_engine_close(struct engine *e)
     changes_close(&e->changes);
     arena_close(&e->arena);
     store_close(e->store);
-    mem_free(test_mem(), e, sizeof *e);
+    mem_free(e->mem, e, sizeof *e);
 }
 
 /* --- engine.h ----------------------------------------------------------------------------------

@@ -7,6 +7,7 @@
 #include "controller/api/api.h"
 #include "controller/api/operation.h"
 #include "controller/codec/transcode.h"
+#include "tests/lib/test.h"
 #include "tests/unit/controller/api/fake_engine.h"
 
 #include <stdio.h>
@@ -31,7 +32,7 @@ static inline void rig_open(struct rig *r, const struct api_backend *backend)
     struct err err = {0};
     memset(r, 0, sizeof *r);
     ck_assert_int_eq(uv_loop_init(&r->loop), 0);
-    r->engine = fake_engine_open(&r->loop);
+    r->engine = fake_engine_open(&r->loop, test_mem());
     r->aws = true;
     struct api_options options = {
         .mem = test_mem(),

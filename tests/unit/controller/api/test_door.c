@@ -2,6 +2,7 @@
  * leader. */
 #include "controller/api/aws.h"
 #include "controller/api/door.h"
+#include "controller/api/grpc_front.h"
 
 #include "common/net/grpc_client.h"
 #include "controller/codec/pbc.h"
@@ -31,6 +32,7 @@ struct town {
     struct buf text;
     enum grpc_code code;
     struct buf details;
+    char error_code[64]; /* The trailer. */
 };
 
 static const char *const alpn[TLS_ALPN_MAX] = {"h2", "http/1.1"};
@@ -42,7 +44,7 @@ static void open_side(struct town *t, const char *id)
     struct door_options door = {0};
     s->server = testnet_server(&t->net, PKI_ROLE_CONTROLLER, id, TLS_VERIFY_OPTIONAL, alpn);
     s->client = testnet_client(&t->net, PKI_ROLE_CONTROLLER, id, alpn);
-    s->engine = fake_engine_open(&t->loop);
+    s->engine = fake_engine_open(&t->loop, test_mem());
     s->engine->member_id = t->n_sides;
     struct api_options options = {
         .mem = test_mem(),
@@ -204,7 +206,11 @@ static void unary_done(struct grpc_client_call *c, const struct grpc_status *sta
                        struct str message, void *data)
 {
     struct town *t = data;
-    (void)c;
+    t->error_code[0] = '\0';
+    if (c != NULL) {
+        ck_assert(str_copy(t->error_code, sizeof t->error_code,
+                           grpc_client_trailer(c, API_ERROR_CODE_TRAILER)));
+    }
     t->done = true;
     t->code = status->code;
     buf_clear(&t->text);
@@ -287,6 +293,7 @@ START_TEST(grpc_calls_have_the_same_answers)
         ck_assert_str_eq(buf_cstr(&t.text), "Cluster not found.");
         ck_assert(details_have(&t, "type.googleapis.com/google.rpc.ErrorInfo"));
         ck_assert(details_have(&t, "ClusterNotFoundException"));
+        ck_assert_str_eq(t.error_code, "ClusterNotFoundException");
         ck_assert_int_eq(unary(&t, 0, PLAIN, ECS "ExecuteCommand", NULL, NULL), GRPC_UNIMPLEMENTED);
         ck_assert_int_eq(unary(&t, 0, PLAIN, ECS "Nonsense", NULL, NULL), GRPC_UNIMPLEMENTED);
         ck_assert_int_eq(unary(&t, 0, PLAIN, "/ecs.admin.v1.AdminService/GetStatus", NULL, NULL),
