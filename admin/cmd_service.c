@@ -1,12 +1,14 @@
 /* Services. */
 #include "admin/cli.h"
+#include "common/base/str.h"
 #include "common/loop/loop.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
 
-#define POLL_MS 250
+#define POLL_MS      250
+#define WAIT_SECONDS 300
 
 static json_t *make_taskdef(const json_t *row)
 {
@@ -142,7 +144,7 @@ static const struct option_def wait_options[] = {
 
 static int run_wait(struct cli *cli, const struct args *args)
 {
-    int64_t seconds = 300;
+    int64_t seconds = WAIT_SECONDS;
     int rv = args_number(args, "for", 1, 86400, &seconds);
     return rv == EXIT_OK ? wait_stable(cli, args, args->positional[0], seconds) : rv;
 }
@@ -210,19 +212,26 @@ static json_t *begin(const struct args *args)
     return args_has(args, "file") ? json_from_file(args_get(args, "file", "")) : json_object();
 }
 
+/* Shows the service as it is in the end: after --wait that is not what the call answered. */
 static int submit(struct cli *cli, const struct args *args, const char *method, json_t *in)
 {
     json_t *out = NULL;
+    json_t *service = NULL;
     int rv = call(cli, method, in, &out);
     if (rv != EXIT_OK) {
         return rv;
     }
-    if (args_has(args, "wait")) {
-        rv = wait_stable(cli, args, value_text(out, "service.serviceName", ""), 300);
+    if (!args_has(args, "wait")) {
+        service = json_incref(value_at(out, "service"));
+    } else {
+        const char *name = value_text(out, "service.serviceName", "");
+        rv = wait_stable(cli, args, name, WAIT_SECONDS);
+        rv = rv == EXIT_OK ? fetch(cli, args, name, &service) : rv;
     }
     if (rv == EXIT_OK) {
-        render_object(cli, value_at(out, "service"), columns, N_COLUMNS);
+        render_object(cli, service, columns, N_COLUMNS);
     }
+    json_decref(service);
     json_decref(out);
     return rv;
 }
@@ -274,8 +283,8 @@ static int run_update(struct cli *cli, const struct args *args)
 
 static int run_scale(struct cli *cli, const struct args *args)
 {
-    int64_t count = -1;
-    if (sscanf(args->positional[1], "%ld", &count) != 1 || count < 0 || count > 1000000) {
+    uint64_t count;
+    if (!str_u64(str_of(args->positional[1]), &count) || count > 1000000) {
         complain("the count must be a whole number from 0 to 1000000, not '%s'",
                  args->positional[1]);
         return EXIT_USAGE;

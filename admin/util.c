@@ -4,6 +4,7 @@
 #include "common/loop/loop.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 
@@ -198,7 +199,7 @@ const char *new_token(char ret[33])
     static const char digits[] = "0123456789abcdef";
     unsigned char raw[16];
     if (getrandom(raw, sizeof raw, 0) != (ssize_t)sizeof raw) {
-        memset(raw, 0, sizeof raw);
+        abort(); /* A token that is not unique would be taken for somebody else's request. */
     }
     for (int i = 0; i < 16; i++) {
         ret[2 * i] = digits[raw[i] >> 4];

@@ -124,6 +124,7 @@ static int open_engine(struct controller *c, struct err *err)
         .tls_client = c->tls_client,
         .election_ms = (unsigned)s->election_ms,
         .heartbeat_ms = (unsigned)s->heartbeat_ms,
+        .trailing = s->trailing,
         .leader =
             {
                 .lost_after_ms = (uint32_t)s->node_lost_after_ms,
@@ -193,9 +194,11 @@ static int open_door(struct controller *c, struct err *err)
 static void close_all(struct controller *c)
 {
     door_close(c->door);
+    engine_abandon(c->engine);
+    backend_close(&c->backend);
     link_close(c->link);
-    engine_close(c->engine);
     api_close(c->api);
+    engine_close(c->engine);
     loop_signal_close(c->signals);
     tls_context_close(c->tls_door);
     tls_context_close(c->tls_server);

@@ -99,19 +99,20 @@ void engine_apply_entry(void *ctx, uint64_t index, uint64_t term, const uint8_t 
         err_wrap(&err, ERR_CORRUPT, "log entry %llu", (unsigned long long)index);
         engine_die("engine.entry", &err);
     }
-    assert(b == NULL || b->n == n);
+    assert(b == NULL || (e->in_flight && b->n_flight == n));
     for (uint32_t i = 0; i < n; i++) {
-        carry_out(e, &commands[i], b == NULL ? NULL : b->writers[i]);
+        carry_out(e, &commands[i], b == NULL ? NULL : b->writers[b->at + i]);
     }
     e->applied_index = index;
     save(e, index, term);
     if (b != NULL) {
-        b->n = 0;
-        arena_clear(&b->arena);
+        b->at += n;
         e->in_flight = false;
+        if (b->at == b->n) {
+            engine_batch_done(e);
+        }
     }
     if (e->leader != NULL) {
-        leader_settle(e->leader);
         loop_soon_post(e->pump);
     }
 }

@@ -62,7 +62,31 @@ void engine_notify(struct engine *e, const struct changes *changes)
 static void batch_clear(struct batch *b)
 {
     b->n = 0;
+    b->at = 0;
+    b->n_flight = 0;
     arena_clear(&b->arena);
+}
+
+void engine_batch_done(struct engine *e)
+{
+    batch_clear(&e->batch);
+    if (e->leader != NULL) {
+        leader_settle(e->leader);
+    }
+}
+
+/* The next n commands of the batch come to nothing. */
+static void batch_fail(struct engine *e, uint32_t n, int status, const struct err *err)
+{
+    struct batch *b = &e->batch;
+    uint32_t end = b->at + n;
+    assert(end <= b->n);
+    while (b->at < end) {
+        struct engine_write *w = b->writers[b->at++];
+        if (w != NULL) {
+            w->done(w, status, NULL, err);
+        }
+    }
 }
 
 static struct command *batch_add(struct engine *e, struct engine_write *w)
@@ -129,7 +153,7 @@ static void collect_passes(struct engine *e)
     int64_t now = engine_now_ms(e);
     struct batch *b = &e->batch;
     uint32_t n;
-    if (!leader_dirty(e->leader, now, &deadline)) {
+    if (clock_mono_ms() < e->retry_ms || !leader_dirty(e->leader, now, &deadline)) {
         return;
     }
     n = leader_pass(e->leader, now, &b->commands[b->n], ENGINE_PASS_MAX, &b->arena);
@@ -139,41 +163,53 @@ static void collect_passes(struct engine *e)
     }
 }
 
-static void propose_failed(struct engine *e, int rv, const struct err *err)
+/* The log takes nothing now. What the leader wants it will want again, but not at once; the reason
+ * is logged when it begins, not for every request. */
+static void refused(struct engine *e, int rv, const struct err *err)
+{
+    e->retry_ms = clock_mono_ms() + ENGINE_RETRY_MS;
+    if (rv != e->refusal && rv != ERR_NOTLEADER && rv != ERR_AGAIN && rv != ERR_CLOSED) {
+        log_warn("engine.refused", log_err(err), log_u64("commands", e->batch.n - e->batch.at));
+    }
+    e->refusal = rv;
+}
+
+/* As many of the batch's commands as fit into one entry. */
+static int propose_some(struct engine *e, struct err *err)
 {
     struct batch *b = &e->batch;
-    e->n_rejected += b->n;
-    if (rv != ERR_NOTLEADER && rv != ERR_AGAIN) {
-        log_warn("engine.refused", log_err(err), log_u64("commands", b->n));
-    }
-    for (uint32_t i = 0; i < b->n; i++) {
-        struct engine_write *w = b->writers[i];
-        if (w != NULL) {
-            w->done(w, rv == ERR_AGAIN ? ERR_NOTLEADER : rv, NULL, err);
+    uint16_t level = (uint16_t)store_meta(e->store)->feature_level;
+    int rv;
+    b->n_flight = b->n - b->at;
+    for (;;) {
+        buf_clear(&e->entry);
+        rv = codec_encode_batch(e->codec, &b->commands[b->at], b->n_flight, level, &e->entry, err);
+        if (rv != ERR_TOOBIG || b->n_flight == 1) {
+            break;
         }
+        b->n_flight = (b->n_flight + 1) / 2;
     }
-    batch_clear(b);
-    if (e->leader != NULL) {
-        leader_settle(e->leader);
-    }
+    return rv != 0 ? rv : raftnode_propose(e->node, e->entry.data, e->entry.len, b, err);
 }
 
 static void propose(struct engine *e)
 {
-    struct err err = {0};
-    int rv;
-    buf_clear(&e->entry);
-    rv = codec_encode_batch(e->codec, e->batch.commands, e->batch.n,
-                            (uint16_t)store_meta(e->store)->feature_level, &e->entry, &err);
-    if (rv == 0) {
-        rv = raftnode_propose(e->node, e->entry.data, e->entry.len, &e->batch, &err);
+    struct batch *b = &e->batch;
+    while (b->at < b->n) {
+        struct err err = {0};
+        int rv = propose_some(e, &err);
+        if (rv == 0) {
+            e->in_flight = true;
+            e->refusal = 0;
+            e->n_batches++;
+            return;
+        }
+        refused(e, rv, &err);
+        b->n_flight = rv == ERR_TOOBIG ? b->n_flight : b->n - b->at;
+        e->n_rejected += b->n_flight;
+        batch_fail(e, b->n_flight, rv == ERR_AGAIN ? ERR_NOTLEADER : rv, &err);
     }
-    if (rv != 0) {
-        propose_failed(e, rv, &err);
-        return;
-    }
-    e->in_flight = true;
-    e->n_batches++;
+    engine_batch_done(e);
 }
 
 static void pump(void *data)
@@ -190,15 +226,12 @@ static void pump(void *data)
     if (e->in_flight || storage_backlog(e->storage) > ENGINE_BACKLOG_HIGH) {
         return; /* The apply, or the storage thread's progress, wakes us again. */
     }
-    publish_digest(e);
-    collect_writes(e);
-    collect_passes(e);
-    if (e->batch.n > 0) {
-        propose(e);
-    } else {
-        batch_clear(&e->batch);
-        leader_settle(e->leader);
+    if (e->batch.n == 0) {
+        publish_digest(e);
+        collect_writes(e);
+        collect_passes(e);
     }
+    propose(e);
     engine_arm(e);
     if (!list_empty(&e->writes)) {
         loop_soon_post(e->pump);
@@ -209,7 +242,12 @@ void engine_arm(struct engine *e)
 {
     int64_t now = engine_now_ms(e);
     int64_t deadline = INT64_MAX;
+    uint64_t mono = clock_mono_ms();
     if (e->leader == NULL) {
+        return;
+    }
+    if (mono < e->retry_ms) {
+        loop_timer_start(e->timer, e->retry_ms - mono);
         return;
     }
     if (leader_dirty(e->leader, now, &deadline)) {
@@ -234,22 +272,26 @@ static void on_timer(void *data)
 /* --- what raft says
  * ---------------------------------------------------------------------------------- */
 
+/* The rest of a batch whose first entries are applied was not proposed at all. */
+static void drop_rest(struct engine *e)
+{
+    struct err err = {0};
+    err_set(&err, ERR_NOTLEADER, "this controller does not lead");
+    batch_fail(e, e->batch.n - e->batch.at, ERR_NOTLEADER, &err);
+    batch_clear(&e->batch);
+}
+
 static void on_lost(void *ctx, void *cookie)
 {
     struct engine *e = ctx;
-    struct batch *b = cookie;
     struct err err = {0};
-    assert(b == &e->batch && e->in_flight);
+    assert(cookie == &e->batch && e->in_flight);
     err_set(&err, ERR_UNKNOWN,
             "leadership was lost while the request was in flight: it may or may not be carried "
             "out; send it again with the same client token");
     e->in_flight = false;
-    for (uint32_t i = 0; i < b->n; i++) {
-        if (b->writers[i] != NULL) {
-            b->writers[i]->done(b->writers[i], ERR_UNKNOWN, NULL, &err);
-        }
-    }
-    batch_clear(b);
+    batch_fail(e, e->batch.n_flight, ERR_UNKNOWN, &err);
+    drop_rest(e);
 }
 
 static void on_leader(void *ctx, uint64_t term)
@@ -266,8 +308,11 @@ static void on_leader(void *ctx, uint64_t term)
 static void on_follower(void *ctx, uint64_t term)
 {
     struct engine *e = ctx;
+    assert(!e->in_flight);
+    drop_rest(e);
     leader_close(e->leader);
     e->leader = NULL;
+    e->retry_ms = 0;
     loop_timer_stop(e->timer);
     log_info("engine.follower", log_u64("term", term));
     engine_notify(e, NULL);
@@ -331,6 +376,7 @@ static int open_node(struct engine *e, uint64_t index, uint64_t term, struct err
     config.checkpoint_term = term;
     config.election_ms = e->config.election_ms;
     config.heartbeat_ms = e->config.heartbeat_ms;
+    config.trailing = e->config.trailing;
     events.apply = engine_apply_entry;
     events.lost = on_lost;
     events.leader = on_leader;
@@ -433,15 +479,21 @@ static void on_async_closed(uv_handle_t *handle)
     mem_free(mem, handle, sizeof(uv_async_t));
 }
 
-static void close_requests(struct engine *e)
+void engine_abandon(struct engine *e)
 {
     struct list *it;
+    if (e == NULL) {
+        return;
+    }
+    e->stopping = true;
+    e->n_writes = 0;
     engine_answer(&e->refused, ERR_CLOSED, "the controller stops");
     engine_answer(&e->overflow, ERR_CLOSED, "the controller stops");
     engine_answer(&e->writes, ERR_CLOSED, "the controller stops");
     if (e->in_flight) {
         on_lost(e, &e->batch);
     }
+    drop_rest(e);
     list_splice(&e->reads, &e->asked);
     list_each (it, &e->reads) {
         container_of(it, struct engine_read, queue)->status = ERR_CLOSED;
@@ -455,8 +507,8 @@ void engine_close(struct engine *e)
     if (e == NULL) {
         return;
     }
+    engine_abandon(e);
     raftnode_close(e->node);
-    close_requests(e);
     leader_close(e->leader);
     if (storage_close(e->storage, &err) != 0) {
         log_error("storage.close", log_err(&err));

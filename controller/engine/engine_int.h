@@ -19,12 +19,16 @@
 #define ENGINE_BACKLOG_HIGH (64u << 20) /* Bytes the checkpoint may lag behind. */
 #define ENGINE_SLOTS        (ENGINE_BATCH_MAX + ENGINE_PASS_MAX + 1) /* And the digest. */
 #define ENGINE_DIGEST_EVERY 1024 /* Revisions between published digests. */
+#define ENGINE_RETRY_MS     100  /* Before the leader's own commands are tried again. */
 
-/* The commands of one entry and who waits for each. One is in flight at a time. */
+/* Commands decided together and who waits for each. They go into one entry, or, where they are too
+ * long for that, into several; one entry is in flight at a time. */
 struct batch {
     struct engine_write **writers; /* NULL for the leader's own commands. */
     struct command *commands;
     uint32_t n;
+    uint32_t at;        /* Those before were applied, or answered. */
+    uint32_t n_flight;  /* From there: in the entry that is in flight. */
     struct arena arena; /* What the commands point to. */
 };
 
@@ -63,6 +67,8 @@ struct engine {
     uint64_t n_commands;
     uint64_t n_batches;
     uint64_t n_rejected;
+    uint64_t retry_ms; /* Monotonic: no commands of the leader's own before. */
+    int refusal;       /* Why the log took nothing the last time; 0: it did. */
     bool stopping;
     bool installing; /* A received checkpoint is being checked and switched. */
     void (*stopped)(void *ctx);
@@ -72,6 +78,9 @@ struct engine {
 /* engine_apply.c: carry out one committed entry. */
 void engine_apply_entry(void *ctx, uint64_t index, uint64_t term, const uint8_t *bytes, size_t len,
                         void *cookie);
+
+/* Every command of the batch was applied or answered. */
+void engine_batch_done(struct engine *e);
 
 /* Tell the watchers (NULL: everything may have changed). */
 void engine_notify(struct engine *e, const struct changes *changes);

@@ -28,6 +28,7 @@ struct engine_config { /* Strings are borrowed until engine_close(). */
     struct tls_context *tls_client;
     unsigned election_ms;
     unsigned heartbeat_ms;
+    uint64_t trailing; /* Log entries kept behind the checkpoint; 0: raftnode's default. */
     struct leader_settings leader;
 };
 
@@ -38,6 +39,11 @@ int engine_open(uv_loop_t *loop, const struct engine_config *config, const struc
 /* Refuse new requests, hand leadership over, write the checkpoint; then stopped runs from the
  * loop. */
 void engine_stop(struct engine *e, void (*stopped)(void *ctx), void *ctx);
+
+/* Answer every request that still waits with ERR_CLOSED (ERR_UNKNOWN when it is in flight), here
+ * and now. For the end, before those who asked are released; the loop must not run again. NULL is
+ * fine. */
+void engine_abandon(struct engine *e);
 
 /* Release everything; requests still waiting are answered ERR_CLOSED. NULL is fine. */
 void engine_close(struct engine *e);

@@ -46,10 +46,11 @@ static int take_text(struct session *s, const char *field, const char *text, siz
 static int take_ports(struct session *s, const char *field, const uint32_t *ports, size_t n,
                       uint16_t **ret, uint32_t *ret_n, struct err *err)
 {
-    uint16_t *v = arena_array(&s->hello, n, sizeof *v);
-    if (n > 1000) {
-        return err_set(err, ERR_INVALID, "hello.%s has more than 1000 ports", field);
+    uint16_t *v;
+    if (n > LINK_PORTS_MAX) {
+        return err_set(err, ERR_INVALID, "hello.%s has more than %d ports", field, LINK_PORTS_MAX);
     }
+    v = arena_array(&s->hello, n, sizeof *v);
     for (size_t i = 0; i < n; i++) {
         if (ports[i] == 0 || ports[i] > UINT16_MAX) {
             return err_set(err, ERR_INVALID, "hello.%s: %u is no port", field, ports[i]);

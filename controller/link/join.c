@@ -55,6 +55,20 @@ static int issue(const struct link *l, const char *id, struct str csr, struct bu
     return pki_cert_issue(l->options.ca_pem, l->options.ca_key_pem, csr, &request, pem, err);
 }
 
+/* A request that cannot be signed must not cost a use of the token: sign for nobody first. */
+static int check_request(const struct link *l, struct str csr, struct err *err)
+{
+    struct buf pem;
+    int rv;
+    if (!engine_is_leader(l->options.engine)) {
+        return 0; /* It is not going to be spent here. */
+    }
+    buf_init(&pem, l->options.mem, PKI_PEM_MAX);
+    rv = issue(l, "00000000000000000000000000000001", csr, &pem, err);
+    buf_close(&pem);
+    return rv;
+}
+
 static void reply(struct grpc_call *call, struct link *l, const ProtobufCMessage *m)
 {
     buf_clear(&l->out);
@@ -101,7 +115,9 @@ static int decide_join(struct engine_write *w, struct engine *e, struct command 
     struct joining *j = w->data;
     (void)e;
     (void)arena;
-    (void)err;
+    if (j->call == NULL) {
+        return err_set(err, ERR_CANCELED, "whoever asked is gone"); /* The token is not spent. */
+    }
     cmd->kind = CMD_JOIN_USE;
     cmd->u.join.secret_sha256 = str_make((const char *)j->hash, sizeof j->hash);
     return 0;
@@ -166,6 +182,10 @@ void join_message(struct grpc_call *call, struct str bytes)
     }
     if (strlen(request->csr_pem) > PKI_PEM_MAX) {
         fail(call, ERR_INVALID, "csr_pem is too long");
+        return;
+    }
+    if (check_request(j->l, str_of(request->csr_pem), &err) != 0) {
+        fail(call, err.code, err.text);
         return;
     }
     secret_hash(str_of(request->secret), j->hash);

@@ -15,11 +15,11 @@
 #define LINK_PROTOCOL       1
 #define LINK_INVENTORY_MAX  4096 /* Tasks in a hello. */
 #define LINK_ATTRIBUTES_MAX LIMIT_ATTRIBUTES
-#define LINK_REPORTS_MAX    1024        /* Task reports in one message. */
-#define LINK_STEP_MAX       64          /* Outputs of one dispatch step. */
-#define LINK_TASKS_PER_MSG  32          /* Assignments in one message: each may carry 64 KiB. */
-#define LINK_LOGS_MAX       64          /* Log requests open per node. */
-#define LINK_MESSAGE_MEMORY (16u << 20) /* One unpacked message. */
+#define LINK_PORTS_MAX      1000 /* Reserved ports of one protocol. */
+#define LINK_REPORTS_MAX    1024 /* Task reports in one message. */
+#define LINK_STEP_MAX       64   /* Outputs of one dispatch step. */
+#define LINK_TASKS_PER_MSG  32   /* Assignments in one message: each may carry 64 KiB. */
+#define LINK_LOGS_MAX       64   /* Log requests open per node. */
 
 enum session_state {
     SESSION_NEW,         /* Waiting for hello. */

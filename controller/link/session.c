@@ -80,8 +80,8 @@ static int decide_register(struct engine_write *w, struct engine *e, struct comm
     struct session *s = w->data;
     (void)e;
     (void)arena;
-    if (s->call == NULL) {
-        return err_set(err, ERR_CANCELED, "the agent is gone");
+    if (s->state != SESSION_REGISTERING) {
+        return err_set(err, ERR_CANCELED, "the session has ended");
     }
     cmd->kind = CMD_NODE_REGISTER;
     cmd->u.node_register = s->registration;
@@ -124,6 +124,9 @@ static void on_registered(struct engine_write *w, int status, const struct resul
     if (s->call == NULL) {
         session_free(s);
         return;
+    }
+    if (s->state != SESSION_REGISTERING) {
+        return; /* Ended meanwhile, by leadership that went or by what the agent said next. */
     }
     if (status == ERR_NOTLEADER || status == ERR_UNKNOWN) {
         session_redirect(s);

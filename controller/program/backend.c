@@ -48,6 +48,7 @@ static const char *get_pin(void *data)
  * ---------------------------------------------------------------------------------------- */
 
 struct transfer {
+    struct list link;
     struct backend *b;
     api_transfer_cb cb;
     void *arg;
@@ -59,6 +60,7 @@ struct transfer {
 
 static void end_transfer(struct transfer *t, int status, uint64_t leader)
 {
+    list_remove(&t->link);
     loop_timer_close(t->timer);
     t->cb(t->arg, status, leader, &t->err);
     mem_free(sysmem(), t, sizeof *t);
@@ -85,6 +87,7 @@ static void transfer(void *data, uint64_t member_id, api_transfer_cb cb, void *a
     struct backend *b = data;
     struct transfer *t = mem_alloc(sysmem(), sizeof *t);
     t->b = b;
+    list_push(&b->transfers, &t->link);
     t->cb = cb;
     t->arg = arg;
     t->give_up_ms = clock_mono_ms() + TRANSFER_WAIT_MS;
@@ -267,8 +270,21 @@ static void task_logs(void *data, struct api_stream *s, const struct api_logs_re
     api_stream_set(s, &stream_events, l);
 }
 
+void backend_close(struct backend *b)
+{
+    if (b->transfers.next == NULL) {
+        return;
+    }
+    while (!list_empty(&b->transfers)) {
+        struct transfer *t = container_of(b->transfers.next, struct transfer, link);
+        err_set(&t->err, ERR_CLOSED, "the controller stops");
+        end_transfer(t, ERR_CLOSED, 0);
+    }
+}
+
 void backend_functions(struct backend *b, struct api_backend *ret)
 {
+    list_init(&b->transfers);
     memset(ret, 0, sizeof *ret);
     ret->data = b;
     ret->members = get_members;

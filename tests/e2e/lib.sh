@@ -85,8 +85,15 @@ eventually() {
     done
 }
 
+# The member that leads; while an election is on, or the one asked has just started, there is none.
 leader() {
-    ecs-admin raft members -o json | jq -r '.[] | select(.leader) | "c\(.id)"'
+    local id
+    for _ in $(seq 50); do
+        id=$(ecs-admin raft members -o json | jq -r '.[] | select(.leader) | "c\(.id)"')
+        [ -z "$id" ] || break
+        sleep 0.2
+    done
+    echo "$id"
 }
 
 node_address() {

@@ -283,6 +283,8 @@ START_TEST(grpc_calls_have_the_same_answers)
         struct town t;
         Ecs__V1__CreateClusterRequest create = ECS__V1__CREATE_CLUSTER_REQUEST__INIT;
         Ecs__V1__DeleteClusterRequest delete = ECS__V1__DELETE_CLUSTER_REQUEST__INIT;
+        Ecs__V1__DescribeClustersRequest describe = ECS__V1__DESCRIBE_CLUSTERS_REQUEST__INIT;
+        Ecs__V1__ClusterField__Value include = (Ecs__V1__ClusterField__Value)99;
         town_open(&t, 1);
         create.cluster_name = (char *)"a";
         delete.cluster = (char *)"b";
@@ -294,6 +296,15 @@ START_TEST(grpc_calls_have_the_same_answers)
         ck_assert(details_have(&t, "type.googleapis.com/google.rpc.ErrorInfo"));
         ck_assert(details_have(&t, "ClusterNotFoundException"));
         ck_assert_str_eq(t.error_code, "ClusterNotFoundException");
+        create.cluster_name = (char *)"\xff";
+        ck_assert_int_eq(unary(&t, 0, PLAIN, ECS "CreateCluster", &create.base, NULL),
+                         GRPC_INVALID_ARGUMENT);
+        ck_assert_str_eq(buf_cstr(&t.text), "cluster_name is not UTF-8 text.");
+        describe.include = &include;
+        describe.n_include = 1;
+        ck_assert_int_eq(unary(&t, 0, PLAIN, ECS "DescribeClusters", &describe.base, NULL),
+                         GRPC_INVALID_ARGUMENT);
+        ck_assert_str_eq(buf_cstr(&t.text), "include has no value 99.");
         ck_assert_int_eq(unary(&t, 0, PLAIN, ECS "ExecuteCommand", NULL, NULL), GRPC_UNIMPLEMENTED);
         ck_assert_int_eq(unary(&t, 0, PLAIN, ECS "Nonsense", NULL, NULL), GRPC_UNIMPLEMENTED);
         ck_assert_int_eq(unary(&t, 0, PLAIN, "/ecs.admin.v1.AdminService/GetStatus", NULL, NULL),
