@@ -5,6 +5,7 @@
 #include "controller/api/call.h"
 
 #include "common/loop/loop.h"
+#include "controller/api/message.h"
 #include "controller/api/state.h"
 #include "controller/codec/pbc.h"
 
@@ -71,6 +72,9 @@ int api_call_unpack(struct api_call *c, struct str bytes)
     if (pbc_unpack(c->op->request, bytes, &c->arena, &c->request, &err) != 0) {
         return api_fail(c, API_SERIALIZATION, "The request is not a %s: %s.", c->op->request->name,
                         err.text);
+    }
+    if (message_check(c->request, &c->arena, &err) != 0) {
+        return api_fail(c, API_INVALID_PARAMETER, "%s.", err.text);
     }
     return 0;
 }
