@@ -30,6 +30,7 @@ struct settings {
     const char *region;
     uint64_t election_ms;
     uint64_t heartbeat_ms;
+    uint64_t trailing;
     uint64_t node_lost_after_ms;
     uint64_t node_heartbeat_ms;
     const char *log_level;
