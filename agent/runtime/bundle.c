@@ -231,6 +231,12 @@ static json_t *sysctls(const struct bundle *b)
     return o;
 }
 
+static json_t *id_map(const struct bundle *b)
+{
+    return json_pack("[{s:i, s:I, s:I}]", "containerID", 0, "hostID", (json_int_t)b->uid_base,
+                     "size", (json_int_t)USERNS_SIZE);
+}
+
 static json_t *linux_part(const struct bundle *b)
 {
     char path[CGROUP_PATH_MAX];
@@ -239,6 +245,11 @@ static json_t *linux_part(const struct bundle *b)
     container_cgroup(b->rt, key, path);
     o = json_pack("{s:o, s:s, s:o, s:o}", "namespaces", namespaces(), "cgroupsPath", path,
                   "resources", resources(b), "sysctl", sysctls(b));
+    if (b->uid_base != 0) {
+        json_array_append_new(json_object_get(o, "namespaces"), json_pack("{s:s}", "type", "user"));
+        json_object_set_new(o, "uidMappings", id_map(b));
+        json_object_set_new(o, "gidMappings", id_map(b));
+    }
     if (!b->spec->privileged) {
         add_masks(o);
         if (b->rt->seccomp == NULL) {

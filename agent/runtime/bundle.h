@@ -22,6 +22,7 @@ struct bundle { /* Everything borrowed. */
     uint32_t n_extra;
     const char *dir;               /* The container's directory, absolute. */
     uint32_t ip;                   /* Host byte order; 0: none of its own. */
+    uint32_t uid_base;             /* Its root on the node; 0: no user namespace. */
     const struct spec_host *links; /* Resolved links, for /etc/hosts. */
     uint32_t n_links;
 };

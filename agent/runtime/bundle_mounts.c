@@ -6,6 +6,7 @@
 
 #include "agent/net/ipam.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -33,6 +34,13 @@ static void add(json_t *mounts, const char *path, const char *type, const char *
     json_array_append_new(mounts, mount_of(path, type, type, list));
 }
 
+static void add_bind(json_t *mounts, const char *from, const char *to, bool read_only)
+{
+    json_array_append_new(
+        mounts, mount_of(to, "bind", from,
+                         json_pack("[s, s, s]", "rbind", "rprivate", read_only ? "ro" : "rw")));
+}
+
 static void add_kernel(const struct bundle *b, json_t *mounts)
 {
     char shm[128];
@@ -44,15 +52,14 @@ static void add_kernel(const struct bundle *b, json_t *mounts)
     add(mounts, "/dev/pts", "devpts", "nosuid,noexec,newinstance,ptmxmode=0666,mode=0620,gid=5");
     add(mounts, "/dev/shm", "tmpfs", shm);
     add(mounts, "/dev/mqueue", "mqueue", "nosuid,noexec,nodev");
-    add(mounts, "/sys", "sysfs", mode);
+    if (b->uid_base == 0) {
+        add(mounts, "/sys", "sysfs", mode);
+    } else { /* Mounted by the supervisor, see agent/shim/rootfs.c. */
+        char from[PATH_MAX];
+        snprintf(from, sizeof from, "%s/sys", b->dir);
+        add_bind(mounts, from, "/sys", true);
+    }
     add(mounts, "/sys/fs/cgroup", "cgroup", mode);
-}
-
-static void add_bind(json_t *mounts, const char *from, const char *to, bool read_only)
-{
-    json_array_append_new(
-        mounts, mount_of(to, "bind", from,
-                         json_pack("[s, s, s]", "rbind", "rprivate", read_only ? "ro" : "rw")));
 }
 
 static void add_etc(const struct bundle *b, json_t *mounts)
@@ -162,6 +169,9 @@ static int write_etc(const struct bundle *b, const char *name, struct buf *text,
                  ? err_set(err, ERR_TOOBIG, "/etc/%s is too long", name)
                  : file_write(AT_FDCWD, path, text->data == NULL ? (const void *)"" : text->data,
                               text->len, 0644, false, err);
+    if (rv == 0 && b->uid_base != 0 && chown(path, b->uid_base, b->uid_base) != 0) {
+        rv = err_set(err, ERR_IO, "chown %s: %s", path, strerror(errno));
+    }
     buf_clear(text);
     return rv;
 }

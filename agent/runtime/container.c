@@ -133,6 +133,7 @@ struct starting { /* A start under way. */
     struct image image;
     struct user user;
     struct net_endpoint endpoint;
+    uint32_t uid_base; /* 0: no user namespace. */
     char dir[PATH_MAX];
     char id[CONTAINER_ID_MAX];
     char cgroup[CGROUP_PATH_MAX];
@@ -149,12 +150,13 @@ static bool canceled(const struct starting *t)
 
 static int make_dirs(struct starting *t, struct err *err)
 {
-    static const char *const names[] = {"rootfs", "upper", "work"};
-    if (mkdir(t->dir, 0700) != 0) {
+    static const char *const names[] = {"rootfs", "upper", "work", "sys"};
+    /* 0711: in a user namespace, the runtime reaches what it mounts as nobody in particular. */
+    if (mkdir(t->dir, 0711) != 0) {
         return err_set(err, errno == EEXIST ? ERR_EXISTS : ERR_IO, "container %s: %s", t->id,
                        strerror(errno));
     }
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         char path[PATH_MAX];
         if (snprintf(path, sizeof path, "%s/%s", t->dir, names[i]) >= PATH_MAX) {
             return err_set(err, ERR_TOOBIG, "path too long");
@@ -176,6 +178,7 @@ static int write_meta(const struct starting *t, struct err *err)
                      .ip = t->endpoint.ip,
                      .ports = t->endpoint.ports,
                      .n_ports = t->endpoint.n_ports,
+                     .uid_base = t->uid_base,
                      .stop_signal = t->s->stop_signal};
     char *text = meta_format(&m);
     int rv;
@@ -200,6 +203,7 @@ static int write_bundle(const struct starting *t, struct err *err)
                        .n_extra = t->s->request->n_environment,
                        .dir = t->dir,
                        .ip = t->endpoint.ip,
+                       .uid_base = t->uid_base,
                        .links = t->s->links,
                        .n_links = t->s->n_links};
     return bundle_write(&b, err);
@@ -213,6 +217,9 @@ static int prepare(struct starting *t, struct err *err)
     if (rv == 0) {
         user = user[0] != '\0' ? user : t->image.config.user;
         rv = user_resolve(t->rt->layers, t->image.lower, user, &t->user, err);
+    }
+    if (rv == 0 && t->uid_base != 0 && (t->user.uid >= USERNS_SIZE || t->user.gid >= USERNS_SIZE)) {
+        rv = err_set(err, ERR_INVALID, "user %s: ids must be below %u", user, USERNS_SIZE);
     }
     t->s->stop_signal = signal_parse(rv == 0 ? t->image.config.stop_signal : "");
     if (rv == 0 && t->task->net_mode == NET_MODE_BRIDGE) {
@@ -269,6 +276,8 @@ static int spawn_shim(struct starting *t, struct err *err)
 {
     char size[NUMBER_TEXT];
     char files[NUMBER_TEXT];
+    char base[NUMBER_TEXT];
+    char owner[2 * NUMBER_TEXT];
     struct args a = {.n = 0};
     struct spawn s = {.in = -1, .timeout_ms = t->rt->options.start_timeout_ms};
     int pair[2];
@@ -288,6 +297,12 @@ static int spawn_shim(struct starting *t, struct err *err)
         arg(&a, "--net", NULL);
         add_sysctls(t, &a);
     }
+    if (t->uid_base != 0) {
+        snprintf(base, sizeof base, "%u", t->uid_base);
+        arg(&a, "--uid-base", base);
+    }
+    snprintf(owner, sizeof owner, "%u:%u", t->uid_base + t->user.uid, t->uid_base + t->user.gid);
+    arg(&a, "--owner", owner);
     add_log(t, &a, size, files);
     s.argv = a.v;
     s.extra = pair[1];
@@ -360,6 +375,7 @@ int container_start(const struct runtime *rt, struct container_start *s, struct 
     }
     container_id(t.key, t.id);
     container_cgroup(rt, t.key, t.cgroup);
+    t.uid_base = container_userns(rt, t.task, t.spec) ? s->uid_base : 0;
     rv = make_dirs(&t, err);
     if (rv == ERR_EXISTS) {
         return rv;
@@ -711,18 +727,28 @@ static int write_process(const struct runtime *rt, const struct exec_run *r, con
     return rv;
 }
 
-int container_exec(const struct runtime *rt, const struct exec_run *r, uint64_t number,
+int container_exec(const struct runtime *rt, const struct exec_run *r, int pidfd, uint64_t number,
                    const atomic_bool *cancel, int *ret_status, struct err *err)
 {
     char id[CONTAINER_ID_MAX];
     char pid_file[PATH_MAX];
     char process[PATH_MAX];
-    const char *argv[] = {
-        rt->options.shim, "runtime", rt->options.runtime, "--root", rt->oci_root, "exec",
-        "--process",      process,   "--pid-file",        pid_file, id,           NULL};
+    const char *argv[] = {rt->options.shim,
+                          "runtime",
+                          "--join",
+                          rt->options.runtime,
+                          "--root",
+                          rt->oci_root,
+                          "exec",
+                          "--process",
+                          process,
+                          "--pid-file",
+                          pid_file,
+                          id,
+                          NULL};
     struct spawn s = {.argv = argv,
                       .in = -1,
-                      .extra = -1,
+                      .extra = pidfd,
                       .out = r->output,
                       .log = r->output,
                       .timeout_ms = r->timeout_ms,

@@ -15,6 +15,7 @@ struct container_start {
     const struct exec_start *request;
     const struct spec_host *links; /* Addresses of linked containers. */
     uint32_t n_links;
+    uint32_t uid_base; /* The task's range; used if container_userns(). */
     const atomic_bool *canceled;
     /* Answer. */
     int talk; /* Connection to the supervisor; the caller's to close. */
@@ -33,8 +34,8 @@ int container_remove(const struct runtime *rt, struct exec_key key, struct err *
 /* Every container of the task, and what they shared. */
 int container_remove_task(const struct runtime *rt, struct id task, struct err *err);
 
-/* Run a command in it. 0: *ret_status is the command's. */
-int container_exec(const struct runtime *rt, const struct exec_run *r, uint64_t number,
+/* Run a command in it. pidfd: of its first process. 0: *ret_status is the command's. */
+int container_exec(const struct runtime *rt, const struct exec_run *r, int pidfd, uint64_t number,
                    const atomic_bool *canceled, int *ret_status, struct err *err);
 
 /* Lines of its log into r->lines; *ret_cut: there was no room for all. */

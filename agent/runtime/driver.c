@@ -5,6 +5,7 @@
 #include "agent/runtime/driver_impl.h"
 #include "agent/runtime/seccomp.h"
 #include "common/base/buf.h"
+#include "common/log/log.h"
 #include "common/loop/sysmem.h"
 
 #include <assert.h>
@@ -250,6 +251,25 @@ static int ask_version(struct runtime *rt, struct err *err)
     return rv == 0 ? 0 : err_wrap(err, rv, "container runtime");
 }
 
+/* Kernels before 5.19 and some file systems cannot; then tasks run without, as Docker's do. */
+static int probe_userns(struct runtime *rt, struct err *err)
+{
+    char *dir = join(rt->containers, ".probe");
+    const char *argv[] = {rt->options.shim, "probe", dir, NULL};
+    struct spawn s = {.argv = argv, .in = -1, .extra = -1, .timeout_ms = VERSION_TIMEOUT};
+    struct err why = {0};
+    int rv = dir_make(dir, 0711, err);
+    if (rv == 0) {
+        rt->userns = rt->is_crun && spawn_check(&s, &why) == 0;
+        if (!rt->userns) {
+            log_warn("runtime.no_user_namespaces", log_err(&why));
+        }
+        rv = dir_remove(AT_FDCWD, dir, err);
+    }
+    free(dir);
+    return rv;
+}
+
 static int runtime_open(struct runtime *rt, struct err *err)
 {
     const char *const dirs[] = {rt->containers, rt->volumes, rt->oci_root};
@@ -260,6 +280,9 @@ static int runtime_open(struct runtime *rt, struct err *err)
     }
     if (rv == 0) {
         rv = ask_version(rt, err);
+    }
+    if (rv == 0 && !rt->options.no_user_namespaces) {
+        rv = probe_userns(rt, err);
     }
     if (rv == 0 && rt->is_crun) {
         rv = seccomp_compile(&rt->seccomp, err);
@@ -398,6 +421,7 @@ void driver_info(const struct driver *d, struct driver_info *ret)
     memset(ret, 0, sizeof *ret);
     str_copy(ret->runtime, sizeof ret->runtime, str_of(d->rt.version));
     ret->cgroup_v2 = d->rt.cgroup.v2;
+    ret->user_namespaces = d->rt.userns;
     ret->seccomp = true;
 }
 

@@ -29,6 +29,7 @@ struct driver_options {
     const char *const *host_paths; /* Host directories that tasks may mount, with what is below. */
     uint32_t n_host_paths;
     bool allow_privileged;
+    bool no_user_namespaces;   /* Otherwise used wherever node and task allow it. */
     uint64_t log_max_size;     /* [10 MiB] */
     uint32_t log_max_files;    /* [3] */
     uint32_t pids_limit;       /* [4096] */
@@ -39,6 +40,7 @@ struct driver_options {
 struct driver_info {
     char runtime[64]; /* "crun version 1.8.1" */
     bool cgroup_v2;
+    bool user_namespaces;
     bool seccomp;
 };
 

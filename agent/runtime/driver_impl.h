@@ -36,6 +36,7 @@ struct track { /* One container this agent started or found. */
     int32_t pid;
     int stop_signal;
     uint32_t ip;
+    uint32_t uid_base; /* The task's range of user ids. */
     struct spec_port *ports;
     uint32_t n_ports;
     uint64_t started_at_ms;

@@ -75,6 +75,7 @@ static int parse_meta(const json_t *root, struct arena *arena, struct meta *m, s
     const char *image = json_string_value(json_object_get(root, "image"));
     const char *ip = json_string_value(json_object_get(root, "ip"));
     json_int_t mode = json_integer_value(json_object_get(root, "net_mode"));
+    json_int_t base = json_integer_value(json_object_get(root, "uid_base"));
     json_int_t signum = json_integer_value(json_object_get(root, "stop_signal"));
     if (task == NULL || !id_parse(str_of(task), &m->task) || name == NULL ||
         !container_name_ok(name)) {
@@ -84,14 +85,15 @@ static int parse_meta(const json_t *root, struct arena *arena, struct meta *m, s
         !oci_digest_ok(str_of(image))) {
         return err_set(err, ERR_CORRUPT, "meta.json: image");
     }
-    if (mode < 0 || mode >= NET_MODE_N || signum < 1 || signum > SIGRTMAX || ip == NULL ||
-        (ip[0] != '\0' && !ip_parse(str_of(ip), &m->ip))) {
+    if (base < 0 || base > UINT32_MAX || mode < 0 || mode >= NET_MODE_N || signum < 1 ||
+        signum > SIGRTMAX || ip == NULL || (ip[0] != '\0' && !ip_parse(str_of(ip), &m->ip))) {
         return err_set(err, ERR_CORRUPT, "meta.json: network or signal");
     }
     memcpy(m->image.manifest, manifest, strlen(manifest) + 1);
     memcpy(m->image.id, image, strlen(image) + 1);
     m->name = arena_strdup(arena, name);
     m->net_mode = (enum net_mode)mode;
+    m->uid_base = (uint32_t)base;
     m->stop_signal = (int)signum;
     return parse_ports(json_object_get(root, "ports"), arena, m, err);
 }

@@ -23,6 +23,7 @@ struct meta {
     uint32_t ip; /* Host byte order, 0: none. */
     const struct spec_port *ports;
     uint32_t n_ports;
+    uint32_t uid_base; /* 0: no user namespace. */
     int stop_signal;
 };
 

@@ -5,10 +5,12 @@
 
 #include "agent/net/ipam.h"
 #include "common/base/arena.h"
+#include "common/base/hash.h"
 #include "common/log/log.h"
 #include "common/loop/sysmem.h"
 
 #include <assert.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -114,6 +116,29 @@ static void add_links(struct start_op *op, const struct container_spec *c)
     op->start.n_links = n;
 }
 
+/* A range that no other task here has; all containers of a task share one, and with it their
+ * volumes. */
+static uint32_t choose_range(const struct driver *d, struct id task)
+{
+    uint32_t slot = (uint32_t)(hash_mix(task.hi, task.lo) % USERNS_SLOTS);
+    for (uint32_t tries = 0; tries < USERNS_SLOTS; tries++) {
+        uint32_t base = USERNS_FIRST + (slot + tries) % USERNS_SLOTS * USERNS_SIZE;
+        bool taken = false;
+        const struct list *it;
+        list_each (it, &d->tracks) {
+            const struct track *t = container_of(it, struct track, link);
+            if (t->uid_base != 0 && id_eq(t->task, task)) {
+                return t->uid_base;
+            }
+            taken = taken || t->uid_base == base;
+        }
+        if (!taken) {
+            return base;
+        }
+    }
+    return USERNS_FIRST; /* More tasks than ranges: beyond what a node can hold. */
+}
+
 void ops_start(struct executor *x, struct exec_start *r)
 {
     struct driver *d = container_of(x, struct driver, x);
@@ -137,7 +162,9 @@ void ops_start(struct executor *x, struct exec_start *r)
         return;
     }
     add_links(op, c);
+    op->start.uid_base = choose_range(d, key.task);
     op->t = track_new(d, key);
+    op->t->uid_base = op->start.uid_base;
     op->t->start = op;
     op->t->image = r->image;
     op->t->state = TRACK_STARTING;
@@ -335,6 +362,7 @@ struct run_op {
     struct driver *d;
     struct exec_run *r;
     uint64_t number;
+    int pidfd;
     int exit_code;
     int status;
     struct err err;
@@ -343,8 +371,8 @@ struct run_op {
 static void run_work(struct job *j)
 {
     struct run_op *op = j->data;
-    op->status =
-        container_exec(&op->d->rt, op->r, op->number, &op->job.canceled, &op->exit_code, &op->err);
+    op->status = container_exec(&op->d->rt, op->r, op->pidfd, op->number, &op->job.canceled,
+                                &op->exit_code, &op->err);
 }
 
 static void run_answer(void *data)
@@ -355,6 +383,9 @@ static void run_answer(void *data)
     r->err = op->err;
     r->exit_code = op->exit_code;
     r->impl = NULL;
+    if (op->pidfd >= 0) {
+        close(op->pidfd);
+    }
     free(op);
     r->cb(r);
 }
@@ -378,7 +409,10 @@ void ops_run(struct executor *x, struct exec_run *r)
     op->r = r;
     op->number = d->next_exec++;
     r->impl = op;
-    if (t == NULL || t->state != TRACK_RUNNING || d->closing) {
+    op->pidfd = t == NULL || t->state != TRACK_RUNNING || d->closing
+                    ? -1
+                    : fcntl(t->pidfd, F_DUPFD_CLOEXEC, 3);
+    if (op->pidfd < 0) {
         op->status = err_set(&op->err, ERR_NOTFOUND, "container %s is not running", r->key.name);
         driver_defer(d, run_answer, op);
         return;
@@ -532,6 +566,7 @@ static void adopt(struct driver *d, struct found *f, int pidfd, bool running)
     t->ip = f->meta.ip;
     t->stop_signal = f->meta.stop_signal;
     t->image = f->meta.image;
+    t->uid_base = f->meta.uid_base;
     if (running) {
         t->pid = f->state.pid;
         t->started_at_ms = f->state.started_at_ms;

@@ -69,3 +69,14 @@ void container_cgroup(const struct runtime *rt, struct exec_key key, char ret[CG
     short_name(key.name, name, sizeof name);
     snprintf(ret, CGROUP_PATH_MAX, "%s/%s/%s", rt->options.cgroup_parent, hex, name);
 }
+
+bool container_userns(const struct runtime *rt, const struct task_spec *task,
+                      const struct container_spec *c)
+{
+    for (uint32_t i = 0; i < task->n_volumes; i++) {
+        if (task->volumes[i].kind == SPEC_VOLUME_HOST) {
+            return false;
+        }
+    }
+    return rt->userns && !c->privileged && c->n_cap_add == 0 && task->net_mode != NET_MODE_HOST;
+}

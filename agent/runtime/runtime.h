@@ -34,8 +34,20 @@ struct runtime {
     char *seccomp;  /* Base64, NULL when the runtime takes JSON only. */
     bool may_raise; /* CAP_SYS_RESOURCE: limits may exceed our own. */
     int oom_score;  /* Our own adjustment. */
+    bool userns;    /* Kernel and file system can, and the operator wants. */
     struct net *net;
 };
+
+/* A task's range of user ids on the node: its own, and no node user's. */
+#define USERNS_SIZE  65536u
+#define USERNS_FIRST (1u << 20)
+#define USERNS_SLOTS 16384u
+
+/* May this container have a user namespace? Not with the node's network, whose ports and settings
+ * belong to the node's root, nor with more capabilities than usual, which would be worth nothing
+ * in it, nor with the node's files, which would have no owner. */
+bool container_userns(const struct runtime *rt, const struct task_spec *task,
+                      const struct container_spec *c);
 
 /* Task and container as one name. Long names are cut and made unique by a hash. */
 void container_id(struct exec_key key, char ret[CONTAINER_ID_MAX]);

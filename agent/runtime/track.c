@@ -99,7 +99,7 @@ static void heard(struct track *t, enum news news)
     }
     if (news == NEWS_SHIM_GONE &&
         t->pidfd >= 0) { /* The supervisor was killed; its container goes on. */
-        int fd = dup(t->pidfd);
+        int fd = fcntl(t->pidfd, F_DUPFD_CLOEXEC, 3);
         log_warn("container.supervisor_lost", log_id("task", t->task), log_str("name", t->name));
         if (fd >= 0) {
             t->watch = watch_open(t, fd, true);
@@ -212,7 +212,7 @@ void track_run(struct track *t, int talk, int pidfd)
     if (talk >= 0) {
         t->watch = watch_open(t, talk, false);
     } else {
-        int fd = dup(pidfd);
+        int fd = fcntl(pidfd, F_DUPFD_CLOEXEC, 3);
         assert(fd >= 0);
         t->watch = watch_open(t, fd, true);
     }

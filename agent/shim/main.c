@@ -6,7 +6,10 @@
  * tells. Files and words: agent/shim/protocol.h.
  *
  *   ecs-shim run OPTIONS         start the container in --dir and stay until it ends
- *   ecs-shim runtime PROGRAM...  become PROGRAM where crun accepts the cgroups (exec, delete)
+ *   ecs-shim runtime [--join] PROGRAM...
+ *                                become PROGRAM where crun accepts the cgroups (exec, delete);
+ *                                --join: in the network of the process that descriptor 3 names
+ *   ecs-shim probe DIRECTORY     exit status 0: user namespaces work with overlays there
  *   ecs-shim init PROGRAM...     inside a container that asked for an init process: be that
  */
 #include "agent/shim/log.h"
@@ -17,6 +20,7 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -242,6 +246,10 @@ static int open_output(struct shim *s, int ret_write[2], struct err *err)
         fcntl(fds[0], F_SETFL, O_NONBLOCK);
         s->fds[FD_OUT + i].fd = fds[0];
         ret_write[i] = fds[1];
+        if (fchown(fds[1], s->setup.uid, s->setup.gid) != 0) { /* For programs that open
+                                                                  /dev/stdout. */
+            return err_set(err, ERR_IO, "chown output: %s", strerror(errno));
+        }
     }
     return 0;
 }
@@ -437,6 +445,8 @@ enum {
     OPT_SYSCTL,
     OPT_LOG_SIZE,
     OPT_LOG_FILES,
+    OPT_UID_BASE,
+    OPT_OWNER,
 };
 
 static const struct option options[] = {
@@ -451,8 +461,22 @@ static const struct option options[] = {
     {"sysctl", required_argument, NULL, OPT_SYSCTL},
     {"log-size", required_argument, NULL, OPT_LOG_SIZE},
     {"log-files", required_argument, NULL, OPT_LOG_FILES},
+    {"uid-base", required_argument, NULL, OPT_UID_BASE},
+    {"owner", required_argument, NULL, OPT_OWNER},
     {NULL, 0, NULL, 0},
 };
+
+/* "UID:GID" */
+static bool parse_owner(const char *text, struct setup *u)
+{
+    char *end;
+    u->uid = (unsigned)strtoul(text, &end, 10);
+    if (*end != ':') {
+        return false;
+    }
+    u->gid = (unsigned)strtoul(end + 1, &end, 10);
+    return *end == '\0';
+}
 
 static bool set_option(struct shim *s, int option, const char *value)
 {
@@ -494,6 +518,11 @@ static bool set_option(struct shim *s, int option, const char *value)
     case OPT_LOG_FILES:
         s->log.max_files = (unsigned)strtoul(value, NULL, 10);
         return true;
+    case OPT_UID_BASE:
+        u->uid_base = (unsigned)strtoul(value, NULL, 10);
+        return true;
+    case OPT_OWNER:
+        return parse_owner(value, u);
     default:
         return false;
     }
@@ -542,16 +571,62 @@ static int run_main(int argc, char **argv)
     return rv;
 }
 
+/* With a container's pidfd as descriptor 3, in its network: the runtime cannot join that once it
+ * is in the container's user namespace, and would silently stay outside. */
+static int join_network(struct err *err)
+{
+    if (setns(SHIM_FD, CLONE_NEWNET) != 0) {
+        return err_set(err, ERR_IO, "join the container's network: %s", strerror(errno));
+    }
+    close(SHIM_FD);
+    return 0;
+}
+
 static int runtime_main(char **argv)
 {
-    struct err err;
-    if (setup_mounts(&err) != 0) {
+    struct err err = {0};
+    int rv = 0;
+    if (strcmp(argv[0], "--join") == 0) {
+        rv = argv[1] != NULL ? join_network(&err) : err_set(&err, ERR_INVALID, "no program");
+        argv++;
+    }
+    if (rv == 0) {
+        rv = setup_mounts(&err);
+    }
+    if (rv != 0) {
         fprintf(stderr, "ecs-shim: %s\n", err.text);
         return EXIT_FAILURE;
     }
     execvp(argv[0], argv);
     fprintf(stderr, "ecs-shim: %s: %s\n", argv[0], strerror(errno));
     return 127;
+}
+
+/* --- probe
+ * ---------------------------------------------------------------------------------------- */
+
+/* Whether kernel and file system can mount what a container in a user namespace needs. */
+static int probe_main(const char *dir)
+{
+    static const char *const names[] = {"lower", "upper", "work", "rootfs", "sys"};
+    struct setup s = {.dir = dir, .layers = dir, .lower = "lower", .uid_base = 1u << 20};
+    struct err err = {0};
+    int rv = chdir(dir) == 0 ? 0 : err_set(&err, ERR_IO, "%s: %s", dir, strerror(errno));
+    for (unsigned i = 0; rv == 0 && i < sizeof names / sizeof names[0]; i++) {
+        if (mkdir(names[i], 0755) != 0 && errno != EEXIST) {
+            rv = err_set(&err, ERR_IO, "%s/%s: %s", dir, names[i], strerror(errno));
+        }
+    }
+    if (rv == 0) {
+        rv = setup_mounts(&err);
+    }
+    if (rv == 0) {
+        rv = setup_container(&s, &err);
+    }
+    if (rv != 0) {
+        fprintf(stderr, "ecs-shim: %s\n", err.text);
+    }
+    return rv == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 /* --- init --------------------------------------------------------------------------------------
@@ -597,9 +672,13 @@ int main(int argc, char **argv)
     if (argc >= 3 && strcmp(argv[1], "runtime") == 0) {
         return runtime_main(argv + 2);
     }
+    if (argc == 3 && strcmp(argv[1], "probe") == 0) {
+        return probe_main(argv[2]);
+    }
     if (argc >= 3 && strcmp(argv[1], "init") == 0) {
         return init_main(argv + 2);
     }
-    fprintf(stderr, "usage: ecs-shim run OPTIONS | runtime PROGRAM... | init PROGRAM...\n");
+    fprintf(stderr, "usage: ecs-shim run OPTIONS | runtime [--join] PROGRAM... | init PROGRAM... | "
+                    "probe DIR\n");
     return 2;
 }

@@ -1,5 +1,7 @@
 #include "agent/shim/setup.h"
 
+#include "agent/shim/rootfs.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -17,7 +19,6 @@
 #define CGROUP_ROOT "/sys/fs/cgroup"
 #define RUNTIME_LOG "runtime.log"
 #define PID_FILE    "pid"
-#define OVERLAY_OPT 4000 /* One page is all that mount(2) takes. */
 
 static int sys_error(struct err *err, const char *what)
 {
@@ -81,32 +82,6 @@ static int set_sysctl(const char *setting, struct err *err)
     return rv;
 }
 
-/* The upper directory dies with the container, so "volatile" saves every sync. userxattr: the
- * unpacker marks opaque directories without privileges. */
-static int mount_overlay(const struct setup *s, struct err *err)
-{
-    char options[OVERLAY_OPT];
-    char target[PATH_MAX];
-    int n = snprintf(options, sizeof options,
-                     "lowerdir=%s,upperdir=%s/upper,workdir=%s/work,userxattr,volatile", s->lower,
-                     s->dir, s->dir);
-    if (n < 0 || (size_t)n >= sizeof options) {
-        return err_set(err, ERR_TOOBIG, "too many image layers for one mount");
-    }
-    snprintf(target, sizeof target, "%s/rootfs", s->dir);
-    if (chdir(s->layers) != 0) { /* Layers are named relative to their directory, to be short. */
-        return sys_error(err, s->layers);
-    }
-    n = mount("overlay", target, "overlay", MS_NODEV, options);
-    if (n != 0) {
-        n = sys_error(err, "mount overlay");
-    }
-    if (chdir(s->dir) != 0) {
-        return sys_error(err, s->dir);
-    }
-    return n;
-}
-
 int setup_container(const struct setup *s, struct err *err)
 {
     int rv = 0;
@@ -117,7 +92,7 @@ int setup_container(const struct setup *s, struct err *err)
         rv = set_sysctl(s->sysctls[i], err);
     }
     if (rv == 0 && s->lower != NULL) {
-        rv = mount_overlay(s, err);
+        rv = rootfs_mount(s, err);
     }
     return rv;
 }

@@ -22,6 +22,9 @@ struct setup {
     const char *lower;        /* ... "top:...:bottom"; NULL: rootfs is there already. */
     const char *cgroup;       /* "/ecs/x/y" */
     bool net;                 /* Own network namespace. */
+    unsigned uid_base;        /* The container's root outside of it; 0: no user namespace. */
+    unsigned uid;             /* Of the container's first process, outside; owns its output. */
+    unsigned gid;
     const char *sysctls[SETUP_SYSCTLS_MAX]; /* "net.x.y=value", set in that namespace. */
     unsigned n_sysctls;
 };

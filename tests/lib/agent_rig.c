@@ -205,6 +205,7 @@ static void set_options(struct rig *g)
                                          .insecure_registries = insecure,
                                          .n_insecure_registries = 2,
                                          .host_paths = host_paths,
+                                         .no_user_namespaces = getenv("ECS_TEST_NO_USERNS") != NULL,
                                          .n_host_paths = 1};
 }
 
