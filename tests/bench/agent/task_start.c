@@ -1,6 +1,7 @@
-/* How long a container takes to start from an image that is here: through the driver (network,
- * supervisor, overlay, runtime, records), and, in turn with it, the OCI runtime alone with the
- * same bundle and no network. Needs root.
+/* How long a container takes to start from an image that is here. "driver start" (network,
+ * supervisor, overlay, runtime, records) and "crun run" (the runtime alone with the same bundle, no
+ * network, no overlay) take turns; "default start" adds the user namespace that tasks get. Needs
+ * root.
  *
  * usage: task_start [--quick] [--json FILE] */
 #include "agent/proc/spawn.h"
@@ -36,6 +37,7 @@ struct bench {
     struct exec_image image;
     unsigned n;
     double driver_ms[N_MAX];
+    double userns_ms[N_MAX];
     double bare_ms[N_MAX];
     double removal_ms[N_MAX];
     double parallel_per_s;
@@ -135,7 +137,7 @@ static void bare_run(struct bench *b, unsigned i)
 /* --- the driver ----------------------------------------------------------------------------------
  */
 
-static void driver_run(struct bench *b, unsigned i)
+static void driver_run(struct bench *b, double *ret_ms, unsigned i)
 {
     struct task_spec *task = rig_task(1, 1000 + i, "sleep 1000");
     struct exec_start start;
@@ -143,7 +145,7 @@ static void driver_run(struct bench *b, unsigned i)
     if (rig_start(&b->rig, task, &b->image, &start) != 0) {
         die("start", start.err.text);
     }
-    b->driver_ms[i] = now_ms() - began;
+    ret_ms[i] = now_ms() - began;
     began = now_ms();
     if (rig_remove(&b->rig, task) != 0) {
         die("remove", "failed");
@@ -250,6 +252,11 @@ static void summarise(struct bench *b)
     qsort(d, n, sizeof *d, by_value);
     qsort(c, n, sizeof *c, by_value);
     qsort(r, n, sizeof *r, by_value);
+    qsort(b->userns_ms, n, sizeof *b->userns_ms, by_value);
+    add(b, "default start", "p50", "ms", percentile(b->userns_ms, n, 50), b->userns_ms[0],
+        b->userns_ms[n - 1], 0);
+    add(b, "default start", "p99", "ms", percentile(b->userns_ms, n, 99), b->userns_ms[0],
+        b->userns_ms[n - 1], 0);
     add(b, "driver start", "p50", "ms", percentile(d, n, 50), d[0], d[n - 1], percentile(c, n, 50));
     add(b, "driver start", "p99", "ms", percentile(d, n, 99), d[0], d[n - 1], percentile(c, n, 99));
     add(b, "crun run", "p50", "ms", percentile(c, n, 50), c[0], c[n - 1], 0);
@@ -304,23 +311,42 @@ static void write_json(const struct bench *b, const char *path)
     json_decref(root);
 }
 
-static void run(struct bench *b)
+static void open_and_pull(struct bench *b, const char *name)
 {
     struct exec_pull pull;
-    struct exec_start start;
-    struct task_spec *template = rig_task(0, 1, "sleep 1000");
-    rig_open(&b->rig, "bench");
+    rig_open(&b->rig, name);
     if (rig_pull(&b->rig, RIG_IMAGE, &pull) != 0) {
         die("pull", pull.err.text);
     }
     b->image = pull.image;
+}
+
+/* Both runtimes with the same bundle, so without user namespaces, which need the supervisor. */
+static void run_side_by_side(struct bench *b)
+{
+    struct exec_start start;
+    struct task_spec *template = rig_task(0, 1, "sleep 1000");
+    setenv("ECS_TEST_NO_USERNS", "1", 1);
+    open_and_pull(b, "plain");
     if (rig_start(&b->rig, template, &b->image, &start) != 0) {
         die("start", start.err.text);
     }
     make_bare(b, template);
     for (unsigned i = 0; i < b->n; i++) {
-        driver_run(b, i);
+        driver_run(b, b->driver_ms, i);
         bare_run(b, i);
+    }
+    rig_close(&b->rig);
+    rig_purge(&b->rig);
+    unsetenv("ECS_TEST_NO_USERNS");
+}
+
+/* As tasks run: with user namespaces where the kernel can. */
+static void run_as_is(struct bench *b)
+{
+    open_and_pull(b, "as-is");
+    for (unsigned i = 0; i < b->n; i++) {
+        driver_run(b, b->userns_ms, i);
     }
     parallel_run(b);
     rig_close(&b->rig);
@@ -350,7 +376,8 @@ int main(int argc, char **argv)
     }
     /* crun alone needs the layout that the supervisor gives it otherwise. */
     (void)umount2("/sys/fs/cgroup/unified", MNT_DETACH);
-    run(b);
+    run_side_by_side(b);
+    run_as_is(b);
     rig_world_close();
     summarise(b);
     print_table(b);
