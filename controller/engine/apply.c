@@ -67,6 +67,14 @@ static void check_digest(const struct command *cmd, const struct result *result)
     }
 }
 
+void engine_see_time(struct engine *e)
+{
+    if (store_meta(e->store)->now != e->seen_now) {
+        e->seen_now = store_meta(e->store)->now;
+        e->seen_mono_ms = clock_mono_ms();
+    }
+}
+
 static void carry_out(struct engine *e, const struct command *cmd, struct engine_write *w)
 {
     struct result result;
@@ -74,6 +82,7 @@ static void carry_out(struct engine *e, const struct command *cmd, struct engine
     changes_clear(&e->changes);
     store_apply(e->store, cmd, &e->changes, &result);
     e->n_commands++;
+    engine_see_time(e);
     check_digest(cmd, &result);
     remember(e, &e->changes);
     if (e->leader != NULL) {

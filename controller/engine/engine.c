@@ -455,6 +455,7 @@ int engine_open(uv_loop_t *loop, const struct engine_config *config, const struc
     }
     if (rv == 0) {
         e->applied_index = at.index;
+        engine_see_time(e);
         rv = open_node(e, at.index, at.term, err);
     }
     if (rv != 0) {

@@ -63,7 +63,9 @@ struct engine {
     struct buf row;           /* One encoded row. */
     struct buf entry;         /* One encoded entry. */
     uint64_t applied_index;
-    uint64_t published; /* Revision of the last digest in the log. */
+    int64_t seen_now;      /* Latest time of the state ... */
+    uint64_t seen_mono_ms; /* ... and when it was first seen: time goes on from there. */
+    uint64_t published;    /* Revision of the last digest in the log. */
     uint64_t n_commands;
     uint64_t n_batches;
     uint64_t n_rejected;
@@ -81,6 +83,9 @@ void engine_apply_entry(void *ctx, uint64_t index, uint64_t term, const uint8_t 
 
 /* Every command of the batch was applied or answered. */
 void engine_batch_done(struct engine *e);
+
+/* Remember the time of the state, and when it was seen. */
+void engine_see_time(struct engine *e);
 
 /* Tell the watchers (NULL: everything may have changed). */
 void engine_notify(struct engine *e, const struct changes *changes);

@@ -75,11 +75,14 @@ const char *engine_leader_address(const struct engine *e)
     return "";
 }
 
+/* When the wall clock was set back, time goes on from what the state has seen by the monotonic
+ * clock: standing still would freeze back-offs and the detection of lost nodes. */
 int64_t engine_now_ms(const struct engine *e)
 {
     int64_t wall = (int64_t)clock_wall_ms();
-    int64_t seen = store_meta(e->store)->now;
-    return wall > seen ? wall : seen;
+    int64_t since = (int64_t)(clock_mono_ms() - e->seen_mono_ms);
+    int64_t least = e->seen_now + since;
+    return e->seen_now == 0 || wall > least ? wall : least;
 }
 
 uint64_t engine_random(struct engine *e)

@@ -78,6 +78,7 @@ static void load_installed(struct engine *e, const struct storage_point *at)
         engine_die("engine.snapshot_load", &err);
     }
     e->applied_index = at->index;
+    engine_see_time(e);
     changes_clear(&e->dirty);
     log_info("engine.snapshot_installed", log_u64("index", at->index),
              log_u64("revision", at->revision));
