@@ -16,9 +16,10 @@ struct grpc_channel *api_channel_to(struct api *api, const char *address, struct
     struct grpc_channel_options options = {
         .target = address,
         .tls = api->tls,
-        .connect_ms = 2000,
+        .connect_ms = 1000,
         .backoff_max_ms = 1000,
-        .keepalive_ms = 5000,
+        .keepalive_ms = 1000, /* A leader that vanished is noticed within two seconds. */
+        .keepalive_timeout_ms = 1000,
         .message_max = API_RESPONSE_MAX,
         .seed = engine_random(api->engine),
     };
