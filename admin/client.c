@@ -296,7 +296,7 @@ static json_t *answer_json(struct attempt *a)
 int call_quietly(struct cli *cli, const char *method, json_t *in, json_t **ret, struct err *err)
 {
     struct attempt a;
-    struct str request;
+    struct str request = {NULL, 0};
     char path[PATH_LEN];
     int rv = EXIT_USAGE;
     if (attempt_open(&a, cli, method, in, path, &request, err) == 0 &&
@@ -377,7 +377,7 @@ static int stream_once(struct attempt *a, const char *path, struct str request, 
 int call_stream(struct cli *cli, const char *method, json_t *in, stream_cb cb, void *data)
 {
     struct attempt a;
-    struct str request;
+    struct str request = {NULL, 0};
     char path[PATH_LEN];
     struct err err = {0};
     int rv = attempt_open(&a, cli, method, in, path, &request, &err);

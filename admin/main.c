@@ -11,8 +11,6 @@
 
 #define NOUNS_MAX 32
 
-extern char **environ;
-
 static const char *const outputs[] = {"table", "json", "yaml", NULL};
 
 #define AT(field) offsetof(struct cli_config, field)
@@ -337,6 +335,8 @@ int main(int argc, char **argv)
     int rv;
     (void)signal(SIGPIPE, SIG_IGN);
     if (globals == NULL || rest == NULL || argc < 1) {
+        free(globals);
+        free(rest);
         return EXIT_FAILED;
     }
     globals[0] = argv[0];

@@ -22,8 +22,6 @@
     2200 /* 0.22: older ones lose acknowledged data, see docs/dependencies.md. \
           */
 
-extern char **environ;
-
 struct controller {
     struct settings settings;
     uv_loop_t loop;

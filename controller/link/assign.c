@@ -46,7 +46,7 @@ static Ecs__Agent__V1__Assignment *make_run(struct link *l, const struct dispatc
 static void add_tasks(struct link *l, const struct dispatch_out *out,
                       Ecs__Agent__V1__Assignments *to)
 {
-    to->tasks = arena_array(&l->arena, out->n_tasks, sizeof *to->tasks);
+    to->tasks = arena_array(&l->arena, out->n_tasks, sizeof(Ecs__Agent__V1__Assignment *));
     for (uint32_t i = 0; i < out->n_tasks; i++) {
         const struct dispatch_task *t = &out->tasks[i];
         Ecs__Agent__V1__Assignment *a = t->stop ? make_stop(l, t) : make_run(l, t);
