@@ -1,7 +1,7 @@
 #!/bin/sh
 # CreateCluster DescribeClusters ListClusters UpdateCluster UpdateClusterSettings
 # PutClusterCapacityProviders DeleteCluster
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/functions"
 a=e2e-a-$mark b=e2e-b-$mark
 cleanup() { for c in "$a" "$b"; do ecs delete-cluster --cluster "$c"; done >/dev/null; }
 

@@ -2,7 +2,7 @@
 # ListContainerInstances DescribeContainerInstances UpdateContainerInstancesState PutAttributes
 # ListAttributes DeleteAttributes DeregisterContainerInstance (its refusals, and with
 # ECS_TEST_DEREGISTER=id the real thing)
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/functions"
 f=e2e-inst-$mark
 node=
 cleanup() {

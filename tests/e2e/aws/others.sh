@@ -1,6 +1,6 @@
 #!/bin/sh
 # What is not implemented, and other services, answer errors that the CLI can read.
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/functions"
 refused UnsupportedFeatureException 'not implemented' list-account-settings
 refused UnsupportedFeatureException 'not implemented' describe-capacity-providers
 refused UnsupportedFeatureException 'not implemented' get-task-protection --cluster "$CLUSTER" --tasks x

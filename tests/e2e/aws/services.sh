@@ -1,7 +1,7 @@
 #!/bin/sh
 # CreateService UpdateService DescribeServices ListServices DeleteService, waiters services-stable
 # and services-inactive
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/functions"
 s=e2e-svc-$mark f=e2e-svcdef-$mark
 cleanup() {
     ecs delete-service --cluster "$CLUSTER" --service "$s" --force >/dev/null

@@ -1,6 +1,6 @@
 #!/bin/sh
 # TagResource UntagResource ListTagsForResource, for every kind of resource
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/functions"
 c=e2e-tag-$mark f=e2e-tagdef-$mark
 cleanup() {
     ecs delete-service --cluster "$c" --service web --force

@@ -1,7 +1,7 @@
 #!/bin/sh
 # RegisterTaskDefinition DescribeTaskDefinition ListTaskDefinitions ListTaskDefinitionFamilies
 # DeregisterTaskDefinition DeleteTaskDefinitions
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/functions"
 f=e2e-td-$mark
 cleanup() { for r in 1 2 3; do ecs deregister-task-definition --task-definition "$f:$r"; done >/dev/null; }
 

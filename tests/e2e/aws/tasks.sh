@@ -1,6 +1,6 @@
 #!/bin/sh
 # RunTask StartTask StopTask DescribeTasks ListTasks, waiters tasks-running and tasks-stopped
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/functions"
 f=e2e-task-$mark
 tasks=
 cleanup() {

@@ -2,11 +2,11 @@
 """Every operation through a stock gRPC client that knows nothing beforehand: message types come
 from server reflection, as grpcurl does it. Needs python3-grpcio and python3-protobuf only.
 
-Environment: ECS_ENDPOINT      host:port of a front door (needed)
+Environment: ECS_ENDPOINT      host:port of a front door, or several with commas: the first is used
              ECS_CA ECS_CERT ECS_KEY   PEM files for TLS; without them the port is taken as plain
              ECS_SERVER_NAME   name or address in the controller's certificate; default: the host
              ECS_TEST_CLUSTER  a cluster with a connected node; default "default"
-             ECS_TEST_IMAGE    an image with /bin/sh; default "busybox"
+             ECS_TEST_IMAGE    an image with /bin/sh; default: the lab's, else "busybox"
              ECS_TEST_ADMIN    set: exercise the admin service as well
              ECS_TEST_NODES    0: there is no node, leave out what needs one
 """
@@ -109,7 +109,8 @@ class Client:
 
 ECS, ADMIN = "ecs.v1.EcsService", "ecs.admin.v1.AdminService"
 CLUSTER = os.environ.get("ECS_TEST_CLUSTER", "default")
-IMAGE = os.environ.get("ECS_TEST_IMAGE", "busybox")
+REGISTRY = os.environ.get("ECS_REGISTRY")
+IMAGE = os.environ.get("ECS_TEST_IMAGE", f"{REGISTRY}/demo:1" if REGISTRY else "busybox")
 MARK = f"{os.getpid()}-{int(time.time())}"
 
 
@@ -314,7 +315,7 @@ def admin(w):
 
 
 def dial():
-    endpoint = os.environ["ECS_ENDPOINT"]
+    endpoint = os.environ["ECS_ENDPOINT"].split(",")[0]
     if not os.environ.get("ECS_CERT"):
         return grpc.insecure_channel(endpoint)
 
