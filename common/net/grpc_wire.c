@@ -135,7 +135,8 @@ struct str grpc_percent_encode(struct arena *arena, struct str text)
     size_t n = 0;
     for (size_t i = 0; i < text.n; i++) {
         unsigned char c = (unsigned char)text.p[i];
-        if (c >= 0x20 && c <= 0x7e && c != '%') {
+        bool edge = i == 0 || i + 1 == text.n; /* A field must not begin or end with a space. */
+        if ((c > 0x20 || (c == 0x20 && !edge)) && c <= 0x7e && c != '%') {
             to[n++] = (char)c;
         } else {
             to[n++] = '%';

@@ -133,8 +133,9 @@ static void on_spent(struct engine_write *w, int status, const struct result *re
         return;
     }
     if (status == ERR_NOTLEADER) {
-        grpc_call_fail(j->call, GRPC_UNAVAILABLE, "ask the leader: %s",
-                       engine_leader_address(j->l->options.engine));
+        const char *leader = engine_leader_address(j->l->options.engine);
+        grpc_call_fail(j->call, GRPC_UNAVAILABLE, "this controller does not lead; the leader: %s",
+                       leader[0] == '\0' ? "none now" : leader);
     } else if (status != 0) {
         fail(j->call, status, err->text);
     } else if (result->reject != REJECT_NONE) {

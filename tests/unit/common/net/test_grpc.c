@@ -837,6 +837,7 @@ START_TEST(text_formats_survive_a_round_trip)
         ck_assert(str_eqc(grpc_percent_decode(&a, STR("100%")), "100%"));
         ck_assert(str_eqc(grpc_percent_decode(&a, STR("%4")), "%4"));
         ck_assert(str_eqc(grpc_percent_decode(&a, STR("%zz%41")), "%zzA"));
+        ck_assert(str_eqc(grpc_percent_encode(&a, STR(" a b ")), "%20a b%20"));
         ck_assert(grpc_parse_timeout(STR("2M"), &ms) && ms == 120000);
         ck_assert(grpc_parse_timeout(STR("1H"), &ms) && ms == 3600000);
         ck_assert(grpc_parse_timeout(STR("1u"), &ms) && ms == 1);
