@@ -33,7 +33,7 @@ ok list-tasks --cluster "$CLUSTER" --container-instance "$node" --family "$f"
 has "$t"
 
 s=$(get 'tasks[0].taskArn' start-task --cluster "$CLUSTER" --task-definition "$td" --container-instances "$node" \
-    --overrides 'containerOverrides=[{name=main,command=[/bin/sh,-c,"exit 7"],environment=[{name=X,value=y}]}]')
+    --overrides 'containerOverrides=[{name=main,command=["exit 7"],environment=[{name=X,value=y}]}]')
 tasks="$tasks $s"
 ok wait tasks-stopped --cluster "$CLUSTER" --tasks "$s"
 ok describe-tasks --cluster "$CLUSTER" --tasks "$s"

@@ -177,7 +177,7 @@ def clusters(w):
 
 def definition(w, family):
     container = {"name": "main", "image": IMAGE, "cpu": 16, "memory": 16,
-                 "command": ["/bin/sh", "-c", "sleep 3600"]}
+                 "entryPoint": ["/bin/sh", "-c"], "command": ["sleep 3600"], "stopTimeout": 2}
     r = w.ok("RegisterTaskDefinition", {"family": family, "containerDefinitions": [container]})
     return r["taskDefinition"]
 
