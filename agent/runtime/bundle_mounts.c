@@ -1,6 +1,7 @@
 /* The file system of a container beyond its image: kernel mounts, /etc files, volumes. */
 #include "agent/proc/files.h"
 #include "agent/runtime/bundle.h"
+#include "agent/shim/protocol.h"
 #include "common/base/arena.h"
 #include "common/loop/sysmem.h"
 
@@ -55,9 +56,7 @@ static void add_kernel(const struct bundle *b, json_t *mounts)
     if (b->uid_base == 0) {
         add(mounts, "/sys", "sysfs", mode);
     } else { /* Mounted by the supervisor, see agent/shim/rootfs.c. */
-        char from[PATH_MAX];
-        snprintf(from, sizeof from, "%s/sys", b->dir);
-        add_bind(mounts, from, "/sys", true);
+        add_bind(mounts, SHIM_ALIAS "/sys", "/sys", true);
     }
     add(mounts, "/sys/fs/cgroup", "cgroup", mode);
 }
@@ -68,12 +67,13 @@ static void add_etc(const struct bundle *b, json_t *mounts)
     for (size_t i = 0; i < 3; i++) {
         char from[PATH_MAX];
         char to[32];
-        snprintf(from, sizeof from, "%s/%s", b->dir, names[i]);
+        snprintf(from, sizeof from, "%s/%s", b->uid_base != 0 ? SHIM_ALIAS : b->dir, names[i]);
         snprintf(to, sizeof to, "/etc/%s", names[i]);
         add_bind(mounts, from, to, b->spec->readonly_root_filesystem);
     }
     if (b->spec->init) {
-        add_bind(mounts, b->rt->options.shim, INIT_PATH, true);
+        add_bind(mounts, b->uid_base != 0 ? SHIM_ALIAS "/" SHIM_INIT : b->rt->options.shim,
+                 INIT_PATH, true);
     }
 }
 
@@ -110,6 +110,9 @@ static int add_volumes(const struct bundle *b, const struct container_spec *of, 
         rv = bundle_volume(b->rt, b->task, m->volume, from, err);
         if (rv != 0) {
             return rv;
+        }
+        if (b->uid_base != 0) { /* Only the task's own volumes, see container_userns(). */
+            snprintf(from, sizeof from, SHIM_ALIAS "/" SHIM_VOLUMES "/%s", m->volume);
         }
         add_bind(mounts, from, m->path, m->read_only || read_only);
     }

@@ -277,6 +277,8 @@ static int spawn_shim(struct starting *t, struct err *err)
     char size[NUMBER_TEXT];
     char files[NUMBER_TEXT];
     char base[NUMBER_TEXT];
+    char hex[ID_HEX_LEN + 1];
+    const char *volumes;
     char owner[2 * NUMBER_TEXT];
     struct args a = {.n = 0};
     struct spawn s = {.in = -1, .timeout_ms = t->rt->options.start_timeout_ms};
@@ -300,6 +302,11 @@ static int spawn_shim(struct starting *t, struct err *err)
     if (t->uid_base != 0) {
         snprintf(base, sizeof base, "%u", t->uid_base);
         arg(&a, "--uid-base", base);
+        id_hex(t->task->id, hex);
+        volumes = arena_printf(&t->arena, "%s/%s", t->rt->volumes, hex);
+        if (access(volumes, F_OK) == 0) { /* Made by the bundle when one is mounted. */
+            arg(&a, "--volumes", volumes);
+        }
     }
     snprintf(owner, sizeof owner, "%u:%u", t->uid_base + t->user.uid, t->uid_base + t->user.gid);
     arg(&a, "--owner", owner);

@@ -4,6 +4,7 @@
 #include "agent/proc/spawn.h"
 #include "agent/runtime/driver_impl.h"
 #include "agent/runtime/seccomp.h"
+#include "agent/shim/protocol.h"
 #include "common/base/buf.h"
 #include "common/log/log.h"
 #include "common/loop/sysmem.h"
@@ -251,6 +252,12 @@ static int ask_version(struct runtime *rt, struct err *err)
     return rv == 0 ? 0 : err_wrap(err, rv, "container runtime");
 }
 
+/* Would the supervisor's view of a container hide the path? */
+static bool behind_alias(const char *path)
+{
+    return strncmp(path, SHIM_ALIAS "/", strlen(SHIM_ALIAS) + 1) == 0;
+}
+
 /* Kernels before 5.19 and some file systems cannot; then tasks run without, as Docker's do. */
 static int probe_userns(struct runtime *rt, struct err *err)
 {
@@ -260,7 +267,8 @@ static int probe_userns(struct runtime *rt, struct err *err)
     struct err why = {0};
     int rv = dir_make(dir, 0711, err);
     if (rv == 0) {
-        rt->userns = rt->is_crun && spawn_check(&s, &why) == 0;
+        rt->userns = rt->is_crun && !behind_alias(rt->oci_root) &&
+                     !behind_alias(rt->options.runtime) && spawn_check(&s, &why) == 0;
         if (!rt->userns) {
             log_warn("runtime.no_user_namespaces", log_err(&why));
         }

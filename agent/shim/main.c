@@ -14,6 +14,7 @@
  */
 #include "agent/shim/log.h"
 #include "agent/shim/protocol.h"
+#include "agent/shim/rootfs.h"
 #include "agent/shim/setup.h"
 
 #include <errno.h>
@@ -447,6 +448,7 @@ enum {
     OPT_LOG_FILES,
     OPT_UID_BASE,
     OPT_OWNER,
+    OPT_VOLUMES,
 };
 
 static const struct option options[] = {
@@ -463,6 +465,7 @@ static const struct option options[] = {
     {"log-files", required_argument, NULL, OPT_LOG_FILES},
     {"uid-base", required_argument, NULL, OPT_UID_BASE},
     {"owner", required_argument, NULL, OPT_OWNER},
+    {"volumes", required_argument, NULL, OPT_VOLUMES},
     {NULL, 0, NULL, 0},
 };
 
@@ -523,6 +526,9 @@ static bool set_option(struct shim *s, int option, const char *value)
         return true;
     case OPT_OWNER:
         return parse_owner(value, u);
+    case OPT_VOLUMES:
+        u->volumes = value;
+        return true;
     default:
         return false;
     }
@@ -582,14 +588,10 @@ static int join_network(struct err *err)
     return 0;
 }
 
-static int runtime_main(char **argv)
+static int runtime_main(bool join, char **argv)
 {
     struct err err = {0};
-    int rv = 0;
-    if (strcmp(argv[0], "--join") == 0) {
-        rv = argv[1] != NULL ? join_network(&err) : err_set(&err, ERR_INVALID, "no program");
-        argv++;
-    }
+    int rv = join ? join_network(&err) : 0;
     if (rv == 0) {
         rv = setup_mounts(&err);
     }
@@ -622,6 +624,9 @@ static int probe_main(const char *dir)
     }
     if (rv == 0) {
         rv = setup_container(&s, &err);
+    }
+    if (rv == 0) {
+        rv = rootfs_reachable(&s, &err);
     }
     if (rv != 0) {
         fprintf(stderr, "ecs-shim: %s\n", err.text);
@@ -669,8 +674,11 @@ int main(int argc, char **argv)
     if (argc >= 2 && strcmp(argv[1], "run") == 0) {
         return run_main(argc - 1, argv + 1);
     }
+    if (argc >= 4 && strcmp(argv[1], "runtime") == 0 && strcmp(argv[2], "--join") == 0) {
+        return runtime_main(true, argv + 3);
+    }
     if (argc >= 3 && strcmp(argv[1], "runtime") == 0) {
-        return runtime_main(argv + 2);
+        return runtime_main(false, argv + 2);
     }
     if (argc == 3 && strcmp(argv[1], "probe") == 0) {
         return probe_main(argv[2]);

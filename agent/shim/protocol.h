@@ -64,6 +64,13 @@
 #define SHIM_FILE_LOCK  "lock"
 #define SHIM_FILE_LOG   "log.json"
 
+/* With a user namespace: where the container's directory is seen in the supervisor's mount
+ * namespace, with volumes/ (the task's) and init (this program) in it. The real one is below
+ * directories that only the node's root may enter, and the runtime acts as the container's. */
+#define SHIM_ALIAS   "/mnt"
+#define SHIM_VOLUMES "volumes"
+#define SHIM_INIT    "init"
+
 #define SHIM_READY   "ready"
 #define SHIM_RUNNING "running"
 #define SHIM_FAILED  "failed"

@@ -1,5 +1,7 @@
 #include "agent/shim/rootfs.h"
 
+#include "agent/shim/protocol.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -140,6 +142,56 @@ static int mount_overlay(const struct setup *s, const char *layers, struct err *
     return rv;
 }
 
+/* --- alias
+ * ------------------------------------------------------------------------------------------ */
+
+static int bind_dir(const char *from, const char *to, struct err *err)
+{
+    if (mkdir(to, 0755) != 0 && errno != EEXIST) {
+        return sys_error(err, to);
+    }
+    return mount(from, to, NULL, MS_BIND | MS_REC, NULL) == 0 ? 0 : sys_error(err, to);
+}
+
+/* This program, for containers that want an init process. */
+static int bind_self(struct err *err)
+{
+    char self[PATH_MAX];
+    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+    int fd = open(SHIM_INIT, O_WRONLY | O_CREAT | O_CLOEXEC, 0755);
+    if (n < 0 || fd < 0) {
+        n = sys_error(err, SHIM_INIT);
+    }
+    if (fd >= 0) {
+        close(fd);
+    }
+    if (n < 0) {
+        return (int)n;
+    }
+    self[n] = '\0'; /* By name: the link itself leads to the mount namespace we came from. */
+    return mount(self, SHIM_INIT, NULL, MS_BIND, NULL) == 0 ? 0 : sys_error(err, self);
+}
+
+/* sysfs shows the network namespace of who mounts it, and the container's user namespace does not
+ * own that: the container gets a view of ours. */
+static int mount_alias(const struct setup *s, struct err *err)
+{
+    int rv = 0;
+    if (mount("sysfs", "sys", "sysfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) != 0) {
+        return sys_error(err, "mount sysfs");
+    }
+    if (s->volumes != NULL) {
+        rv = bind_dir(s->volumes, SHIM_VOLUMES, err);
+    }
+    if (rv == 0) {
+        rv = bind_self(err);
+    }
+    if (rv == 0) { /* Last: it takes along all that is mounted below. */
+        rv = bind_dir(".", SHIM_ALIAS, err);
+    }
+    return rv;
+}
+
 int rootfs_mount(const struct setup *s, struct err *err)
 {
     int rv;
@@ -150,11 +202,23 @@ int rootfs_mount(const struct setup *s, struct err *err)
     if (rv == 0) {
         rv = mount_overlay(s, MAPPED, err);
     }
-    /* sysfs shows the network namespace of who mounts it, and the container's user namespace does
-     * not own that: the container gets a view of ours. */
-    if (rv == 0 && mount("sysfs", "sys", "sysfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) != 0) {
-        rv = sys_error(err, "mount sysfs");
-    }
     (void)umount2(MAPPED, MNT_DETACH); /* The overlay holds it. */
-    return rv;
+    return rv == 0 ? mount_alias(s, err) : rv;
+}
+
+int rootfs_reachable(const struct setup *s, struct err *err)
+{
+    int status = -1;
+    pid_t pid = fork();
+    if (pid == 0) { /* As the container's root sees it from outside. */
+        bool ok = setresgid(s->uid_base, s->uid_base, s->uid_base) == 0 &&
+                  setresuid(s->uid_base, s->uid_base, s->uid_base) == 0 &&
+                  access(SHIM_ALIAS "/rootfs", R_OK | X_OK) == 0 &&
+                  access(SHIM_ALIAS "/" SHIM_INIT, X_OK) == 0;
+        _exit(ok ? 0 : 1);
+    }
+    while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+    }
+    return status == 0 ? 0
+                       : err_set(err, ERR_DENIED, SHIM_ALIAS " cannot be entered by containers");
 }

@@ -10,8 +10,11 @@
 
 #define ROOTFS_USERNS_SIZE 65536
 
-/* Mount s->dir/rootfs, and with a user namespace s->dir/sys. The current directory is s->dir
- * before and after. */
+/* Mount s->dir/rootfs, and with a user namespace show s->dir at SHIM_ALIAS. The current directory
+ * is s->dir before and after. */
 int rootfs_mount(const struct setup *s, struct err *err);
+
+/* After that: can the container's root get there? */
+int rootfs_reachable(const struct setup *s, struct err *err);
 
 #endif

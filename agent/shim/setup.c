@@ -1,5 +1,6 @@
 #include "agent/shim/setup.h"
 
+#include "agent/shim/protocol.h"
 #include "agent/shim/rootfs.h"
 
 #include <errno.h>
@@ -173,7 +174,7 @@ int setup_run(const struct setup *s, int out, int log, pid_t *ret, struct err *e
                     "run",
                     "--detach",
                     "--bundle",
-                    ".",
+                    s->uid_base != 0 ? SHIM_ALIAS : ".",
                     "--pid-file",
                     PID_FILE,
                     (char *)(uintptr_t)s->id,

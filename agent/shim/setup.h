@@ -20,6 +20,7 @@ struct setup {
     const char *runtime_root; /* Its --root. */
     const char *layers;       /* Directory of ... */
     const char *lower;        /* ... "top:...:bottom"; NULL: rootfs is there already. */
+    const char *volumes;      /* The task's; NULL: none. Matters with a user namespace only. */
     const char *cgroup;       /* "/ecs/x/y" */
     bool net;                 /* Own network namespace. */
     unsigned uid_base;        /* The container's root outside of it; 0: no user namespace. */

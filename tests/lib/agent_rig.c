@@ -209,6 +209,13 @@ static void set_options(struct rig *g)
                                          .n_host_paths = 1};
 }
 
+static int mkdir_private(const char *name)
+{
+    char path[128];
+    snprintf(path, sizeof path, "%s/%s", world.dir, name);
+    return mkdir(path, 0700);
+}
+
 void rig_open(struct rig *g, const char *name)
 {
     struct executor_events events = {g, exited};
@@ -216,6 +223,8 @@ void rig_open(struct rig *g, const char *name)
     memset(g, 0, sizeof *g);
     snprintf(g->state_dir, sizeof g->state_dir, "%s/%s/state", world.dir, name);
     snprintf(g->run_dir, sizeof g->run_dir, "%s/%s/run", world.dir, name);
+    /* As the agent makes its data directory: containers must not depend on entering it. */
+    (void)mkdir_private(name);
     snprintf(g->cgroup, sizeof g->cgroup, "/ecs-test-%d-%s", (int)world.owner, name);
     set_options(g);
     must(uv_loop_init(&g->loop) == 0);
