@@ -640,6 +640,55 @@ START_TEST(a_specification_is_followed_to_the_letter)
     }
 END_TEST
 
+/* One range of user ids for the task, so that its containers can share files; another for others.
+ */
+START_TEST(containers_of_a_task_share_volumes_and_nothing_with_others)
+    {
+        static const struct spec_volume volumes[] = {{"shared", SPEC_VOLUME_TASK, ""}};
+        static const struct spec_mount mounts[] = {{"shared", "/shared", false}};
+        static const struct spec_tmpfs tmpfs[] = {{"/scratch", 4, NULL, 0}};
+        struct rig g;
+        struct exec_image image;
+        struct task_spec *one = rig_task(0, 1, "echo from one > /shared/one; sleep 1000");
+        struct task_spec *two = rig_task(1, 1, "sleep 1000");
+        struct task_spec *foreign = rig_task(2, 2, "sleep 1000");
+        struct task_spec *tasks[] = {one, two, foreign};
+        choose_userns(_i);
+        rig_open(&g, "share");
+        pull_demo(&g, &image);
+        for (int i = 0; i < 3; i++) {
+            struct container_spec *c = rig_container(tasks[i]);
+            tasks[i]->volumes = volumes;
+            tasks[i]->n_volumes = 1;
+            c->mounts = mounts;
+            c->n_mounts = 1;
+            c->tmpfs = tmpfs;
+            c->n_tmpfs = 1;
+            c->init = true;
+            c->readonly_root_filesystem = true;
+            c->user = i == 1 ? "www" : "";
+        }
+        rig_container(two)->name = "other";
+        for (int i = 0; i < 3; i++) {
+            start_or_fail(&g, tasks[i], &image);
+        }
+        expect(&g, two, "cat /shared/one; id -un", "from one\nwww\n");
+        expect(&g, two, "echo two > /shared/two && stat -c %u /shared/one /shared/two",
+               "0\n1000\n");
+        expect(&g, one, "cat /shared/two", "two");
+        expect(&g, foreign, "ls /shared | wc -l", "0\n");
+        expect(&g, one, "touch /x 2>&1; touch /scratch/x && echo ok", "ok\n");
+        expect(&g, one, "tr '\\0' ' ' < /proc/1/cmdline", "/.ecs-init init /bin/sh");
+        ck_assert_int_eq(rig_stop(&g, foreign, 10), 0);
+        ck_assert_int_eq(g.exit.signal, 0); /* Its init passed TERM on, and told of the end. */
+        ck_assert_int_eq(g.exit.exit_code, 143);
+        ck_assert_int_eq(rig_remove(&g, one), 0); /* The whole task, both containers. */
+        ck_assert_uint_eq(g.n_exits, 3);
+        rig_close(&g);
+        rig_purge(&g);
+    }
+END_TEST
+
 START_TEST(layers_replace_delete_and_hide_what_is_below)
     {
         struct rig g;
@@ -754,6 +803,7 @@ int main(void)
     tcase_set_timeout(inside, 60);
     tcase_add_loop_test(inside, a_container_may_do_little_by_default, 0, 2);
     tcase_add_loop_test(inside, a_specification_is_followed_to_the_letter, 0, 2);
+    tcase_add_loop_test(inside, containers_of_a_task_share_volumes_and_nothing_with_others, 0, 2);
     tcase_add_loop_test(inside, layers_replace_delete_and_hide_what_is_below, 0, 2);
     tcase_add_loop_test(inside, network_modes_differ_as_they_should, 0, 2);
     suite_add_tcase(s, inside);
