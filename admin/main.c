@@ -108,12 +108,16 @@ static size_t words(const char *noun, const char *ret[], size_t max)
 
 static int unknown_word(const char *what, const char *word, const char *const *candidates, size_t n)
 {
-    const char *near = conf_suggest(str_of(word), candidates, n);
+    const char *near = word[0] == '\0' ? NULL : conf_suggest(str_of(word), candidates, n);
     if (near != NULL) {
         complain("%s '%s' is not known; did you mean '%s'?", what, word, near);
         return EXIT_USAGE;
     }
-    (void)fprintf(stderr, "ecs-admin: %s '%s' is not known; there are:", what, word);
+    if (word[0] == '\0') {
+        (void)fprintf(stderr, "ecs-admin: a %s is missing; there are:", what);
+    } else {
+        (void)fprintf(stderr, "ecs-admin: %s '%s' is not known; there are:", what, word);
+    }
     for (size_t i = 0; i < n; i++) {
         (void)fprintf(stderr, " %s", candidates[i]);
     }
@@ -305,7 +309,6 @@ static int run(struct cli *cli, int n, char **argv)
             return unknown_word("command", argv[0], list, words(NULL, list, NOUNS_MAX));
         }
         if (n < 2) {
-            complain("%s needs a verb:", argv[0]);
             return unknown_word("verb", "", list, n_words);
         }
         command = find(argv[0], argv[1]);

@@ -100,7 +100,7 @@ json_t *json_from_file(const char *path)
     if (value == NULL && error.line > 0) {
         complain("%s:%d:%d: %s", path, error.line, error.column, error.text);
     } else if (value == NULL) {
-        complain("%s: %s", path, error.text);
+        complain("%s", error.text); /* It names the file. */
     }
     return value;
 }
