@@ -488,6 +488,9 @@ static int unpack_layer(const struct store_pull *p, const struct oci_blob *blob,
     if (rv == 0) {
         rv = dir_make(work, 0755, err);
     }
+    if (rv == 0 && chmod(work, 0755) != 0) { /* The container's root, if the layer names none. */
+        rv = err_set(err, ERR_IO, "chmod %s: %s", work, strerror(errno));
+    }
     if (rv == 0) {
         rv = blob_open(p->options->dir, blob, p->canceled, &fd, err);
     }

@@ -114,17 +114,20 @@ static int task_volume(const struct runtime *rt, const struct task_spec *task, c
                        char ret[PATH_MAX], struct err *err)
 {
     char hex[ID_HEX_LEN + 1];
+    char parent[PATH_MAX];
     int rv;
     id_hex(task->id, hex);
     if (!container_name_ok(name)) {
         return err_set(err, ERR_INVALID, "volume name: must be 1 to %d of A-Z, a-z, 0-9, - and _",
                        SPEC_NAME_MAX);
     }
-    if (snprintf(ret, PATH_MAX, "%s/%s/%s", rt->volumes, hex, name) >= PATH_MAX) {
+    if (snprintf(parent, PATH_MAX, "%s/%s", rt->volumes, hex) >= PATH_MAX ||
+        snprintf(ret, PATH_MAX, "%s/%s/%s", rt->volumes, hex, name) >= PATH_MAX) {
         return err_set(err, ERR_TOOBIG, "volume %s: path too long", name);
     }
     rv = dir_make(ret, 0755, err);
-    if (rv == 0 && chmod(ret, 01777) != 0) { /* Containers of the task may have different users. */
+    /* Containers of the task may have different users. */
+    if (rv == 0 && (chmod(parent, 0755) != 0 || chmod(ret, 01777) != 0)) {
         rv = err_set(err, ERR_IO, "chmod %s: %s", ret, strerror(errno));
     }
     return rv;

@@ -152,7 +152,7 @@ static int make_dirs(struct starting *t, struct err *err)
 {
     static const char *const names[] = {"rootfs", "upper", "work", "sys"};
     /* 0711: in a user namespace, the runtime reaches what it mounts as nobody in particular. */
-    if (mkdir(t->dir, 0711) != 0) {
+    if (mkdir(t->dir, 0711) != 0 || chmod(t->dir, 0711) != 0) {
         return err_set(err, errno == EEXIST ? ERR_EXISTS : ERR_IO, "container %s: %s", t->id,
                        strerror(errno));
     }

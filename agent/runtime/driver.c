@@ -266,6 +266,9 @@ static int probe_userns(struct runtime *rt, struct err *err)
     struct spawn s = {.argv = argv, .in = -1, .extra = -1, .timeout_ms = VERSION_TIMEOUT};
     struct err why = {0};
     int rv = dir_make(dir, 0711, err);
+    if (rv == 0 && chmod(dir, 0711) != 0) { /* Whatever our umask is. */
+        rv = err_set(err, ERR_IO, "%s: %s", dir, strerror(errno));
+    }
     if (rv == 0) {
         rt->userns = rt->is_crun && !behind_alias(rt->oci_root) &&
                      !behind_alias(rt->options.runtime) && spawn_check(&s, &why) == 0;

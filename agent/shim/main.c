@@ -671,6 +671,7 @@ static int init_main(char **argv)
 
 int main(int argc, char **argv)
 {
+    umask(022); /* The container's too; the agent's own is stricter. */
     if (argc >= 2 && strcmp(argv[1], "run") == 0) {
         return run_main(argc - 1, argv + 1);
     }

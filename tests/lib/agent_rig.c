@@ -225,6 +225,7 @@ void rig_open(struct rig *g, const char *name)
     snprintf(g->run_dir, sizeof g->run_dir, "%s/%s/run", world.dir, name);
     /* As the agent makes its data directory: containers must not depend on entering it. */
     (void)mkdir_private(name);
+    (void)umask(077);
     snprintf(g->cgroup, sizeof g->cgroup, "/ecs-test-%d-%s", (int)world.owner, name);
     set_options(g);
     must(uv_loop_init(&g->loop) == 0);
