@@ -13,12 +13,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define CGROUP_ROOT "/sys/fs/cgroup"
 #define RUNTIME_LOG "runtime.log"
+#define EXEC_TRIES  100
 #define PID_FILE    "pid"
 
 static int sys_error(struct err *err, const char *what)
@@ -164,6 +167,24 @@ static int runtime_error(const struct setup *s, int status, struct err *err)
     return err_set(err, ERR_IO, "%s run: exit status %d: %s", s->runtime, status, text);
 }
 
+/* The runtime returns when it has told the container's process to go, which then still is the
+ * runtime for a moment: nobody can join its namespaces from a user namespace yet, and a command
+ * run at once would fail. After exec the process is dumpable, and /proc shows it as its user's; a
+ * program its user may not read never is, hence the limit. */
+static void await_exec(const struct setup *s, pid_t pid)
+{
+    char path[32];
+    struct stat st;
+    snprintf(path, sizeof path, "/proc/%d", (int)pid);
+    for (int i = 0; i < EXEC_TRIES; i++) {
+        struct timespec pause = {0, 500000};
+        if (stat(path, &st) != 0 || st.st_uid == s->uid) {
+            return;
+        }
+        nanosleep(&pause, NULL);
+    }
+}
+
 int setup_run(const struct setup *s, int out, int log, pid_t *ret, struct err *err)
 {
     char *argv[] = {(char *)(uintptr_t)s->runtime,
@@ -189,6 +210,9 @@ int setup_run(const struct setup *s, int out, int log, pid_t *ret, struct err *e
     pid = strtol(text, NULL, 10);
     if (pid <= 1) {
         return err_set(err, ERR_IO, "%s wrote no process id", s->runtime);
+    }
+    if (s->uid_base != 0) {
+        await_exec(s, (pid_t)pid);
     }
     *ret = (pid_t)pid;
     return 0;
