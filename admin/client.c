@@ -43,6 +43,7 @@ struct attempt {
     void *data;
     int rv;
     struct grpc_client_call *call;
+    bool begun; /* A message has come. */
 };
 
 /* --- opening
@@ -338,6 +339,7 @@ static void on_message(struct grpc_client_call *c, struct str message)
     if (a->rv != EXIT_OK) {
         return;
     }
+    a->begun = true;
     arena_init(&arena, sysmem());
     if (pbc_unpack(a->method->output, message, &arena, &m, &err) != 0) {
         complain("%s", err.text);
@@ -380,15 +382,18 @@ int call_stream(struct cli *cli, const char *method, json_t *in, stream_cb cb, v
     struct str request = {NULL, 0};
     char path[PATH_LEN];
     struct err err = {0};
+    uint64_t end = clock_mono_ms() + cli->config.timeout_ms;
     int rv = attempt_open(&a, cli, method, in, path, &request, &err);
     a.cb = cb;
     a.data = data;
-    for (size_t i = 0; rv == 0 && i <= cli->config.endpoints.n; i++) {
+    while (rv == 0) {
         rv = stream_once(&a, path, request, &err);
-        if (rv != 0 || !a.done || !worth_another(&a)) {
+        if (rv != 0 || !a.done || a.begun || !worth_another(&a) ||
+            clock_mono_ms() + RETRY_MS >= end) {
             break;
         }
         cli->client->current = (cli->client->current + 1) % cli->config.endpoints.n;
+        cli_sleep_ms(cli, RETRY_MS);
     }
     if (rv != 0) {
         complain("%s", err.text);

@@ -147,7 +147,7 @@ struct reports {
     uint32_t n_tasks;
 };
 
-struct numbered { /* Acknowledgements, and the cancelling of log requests. */
+struct numbered { /* Acknowledgements, and what is said about log requests. */
     uint64_t number;
 };
 
@@ -217,6 +217,8 @@ struct controller_message { /* Exactly one is not NULL. */
     const struct assignments *assignments;
     const struct log_request *log_request;
     const struct numbered *log_cancel;
+    const struct numbered *log_pause;
+    const struct numbered *log_resume;
 };
 
 #endif

@@ -195,6 +195,12 @@ static void on_log_cancel(void *data, uint64_t request)
     logs_cancel(e->logs, request);
 }
 
+static void on_log_pause(void *data, uint64_t request, bool pause)
+{
+    struct engine *e = data;
+    logs_pause(e->logs, request, pause);
+}
+
 static void on_writable(void *data)
 {
     struct engine *e = data;
@@ -210,6 +216,7 @@ static const struct session_events session_events = {
     .reports_ack = on_reports_ack,
     .log_request = on_log_request,
     .log_cancel = on_log_cancel,
+    .log_pause = on_log_pause,
     .writable = on_writable,
     .down = on_down,
 };

@@ -18,6 +18,7 @@ struct stream {
     struct id task;
     char container[SPEC_NAME_MAX + 1];
     bool follow;
+    bool paused;
     bool was_dead; /* The container had ended before the last read: what follows is nothing. */
     struct logtail tail;
 };
@@ -28,6 +29,7 @@ struct logs {
     void *data;
     struct list ready; /* There may be something to read. */
     struct list idle;  /* Followed to the end; looked at again by the timer. */
+    struct list held;  /* Paused: the reader is slow. */
     size_t n;
     struct loop_timer *timer;
     uv_work_t work;
@@ -56,6 +58,7 @@ struct logs *logs_open(uv_loop_t *loop, const struct logs_events *events, void *
     l->data = data;
     list_init(&l->ready);
     list_init(&l->idle);
+    list_init(&l->held);
     l->timer = loop_timer_open(loop, on_timer, l);
     return l;
 }
@@ -101,7 +104,8 @@ static void deliver(struct logs *l, struct stream *s)
         send_end(l, s->request, l->err.text);
         stream_free(l, s);
     } else if (l->n_chunk > 0) {
-        list_push(&l->ready, &s->link); /* First: losing the stream now cancels it. */
+        list_push(s->paused ? &l->held : &l->ready,
+                  &s->link); /* First: losing the stream now cancels it. */
         l->events->send(l->data, &chunk);
     } else if (s->follow && !s->was_dead) {
         list_push(&l->idle, &s->link);
@@ -167,9 +171,16 @@ static struct stream *find(struct list *head, uint64_t request)
     return NULL;
 }
 
+static struct stream *find_waiting(struct logs *l, uint64_t request)
+{
+    struct stream *s = find(&l->ready, request);
+    s = s != NULL ? s : find(&l->idle, request);
+    return s != NULL ? s : find(&l->held, request);
+}
+
 static bool known(struct logs *l, uint64_t request)
 {
-    return find(&l->ready, request) != NULL || find(&l->idle, request) != NULL ||
+    return find_waiting(l, request) != NULL ||
            (l->reading != NULL && l->reading->request == request);
 }
 
@@ -211,8 +222,7 @@ void logs_start(struct logs *l, const struct log_request *r)
 
 void logs_cancel(struct logs *l, uint64_t request)
 {
-    struct stream *s = find(&l->ready, request);
-    s = s != NULL ? s : find(&l->idle, request);
+    struct stream *s = find_waiting(l, request);
     if (s != NULL) {
         stream_free(l, s);
     } else if (l->reading != NULL && l->reading->request == request) {
@@ -220,10 +230,24 @@ void logs_cancel(struct logs *l, uint64_t request)
     }
 }
 
+void logs_pause(struct logs *l, uint64_t request, bool pause)
+{
+    struct stream *s = find_waiting(l, request);
+    if (s != NULL) {
+        s->paused = pause;
+        list_remove(&s->link);
+        list_push(pause ? &l->held : &l->ready, &s->link);
+        pump(l);
+    } else if (l->reading != NULL && l->reading->request == request) {
+        l->reading->paused = pause;
+    }
+}
+
 void logs_cancel_all(struct logs *l)
 {
     l->canceled = l->reading != NULL;
     list_splice(&l->ready, &l->idle);
+    list_splice(&l->ready, &l->held);
     while (!list_empty(&l->ready)) {
         stream_free(l, container_of(l->ready.next, struct stream, link));
     }

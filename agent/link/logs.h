@@ -37,6 +37,7 @@ struct logs *logs_open(uv_loop_t *loop, const struct logs_events *events, void *
 void logs_start(struct logs *l, const struct log_request *r);
 
 void logs_cancel(struct logs *l, uint64_t request); /* No chunk follows. Unknown is fine. */
+void logs_pause(struct logs *l, uint64_t request, bool pause); /* Likewise. */
 void logs_cancel_all(struct logs *l);
 void logs_wake(struct logs *l); /* writable() has become true. */
 size_t logs_n(const struct logs *l);

@@ -208,6 +208,16 @@ static const struct wire_field log_cancel_fields[] = {
 };
 static const struct wire_message log_cancel = MESSAGE(numbered, log_cancel_fields);
 
+static const struct wire_field log_pause_fields[] = {
+    ONE(WIRE_U64, numbered, number, LogPause, request),
+};
+static const struct wire_message log_pause = MESSAGE(numbered, log_pause_fields);
+
+static const struct wire_field log_resume_fields[] = {
+    ONE(WIRE_U64, numbered, number, LogResume, request),
+};
+static const struct wire_message log_resume = MESSAGE(numbered, log_resume_fields);
+
 static const struct wire_field assignment_fields[] = {
     ONE(WIRE_ID, assignment, task, Assignment, task_id),
     ONE(WIRE_BOOL, assignment, stop, Assignment, stop),
@@ -243,6 +253,8 @@ static const struct wire_field controller_fields[] = {
     PTR(controller_message, assignments, ControllerMessage, assignments, &assignments_message),
     PTR(controller_message, log_request, ControllerMessage, log_request, &log_request_message),
     PTR(controller_message, log_cancel, ControllerMessage, log_cancel, &log_cancel),
+    PTR(controller_message, log_pause, ControllerMessage, log_pause, &log_pause),
+    PTR(controller_message, log_resume, ControllerMessage, log_resume, &log_resume),
 };
 static const struct wire_message controller_table = MESSAGE(controller_message, controller_fields);
 

@@ -300,8 +300,11 @@ static void dispatch(struct session *s, const struct controller_message *m)
         s->events->assignments(s->data, m->assignments);
     } else if (m->log_request != NULL) {
         s->events->log_request(s->data, m->log_request);
-    } else {
+    } else if (m->log_cancel != NULL) {
         s->events->log_cancel(s->data, m->log_cancel->number);
+    } else if (s->events->log_pause != NULL) {
+        bool pause = m->log_pause != NULL;
+        s->events->log_pause(s->data, pause ? m->log_pause->number : m->log_resume->number, pause);
     }
 }
 

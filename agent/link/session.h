@@ -34,6 +34,8 @@ struct session_events {
     void (*reports_ack)(void *data, uint64_t number);
     void (*log_request)(void *data, const struct log_request *r);
     void (*log_cancel)(void *data, uint64_t request);
+    /* Its reader cannot take more now, or can again. May be NULL. */
+    void (*log_pause)(void *data, uint64_t request, bool pause);
     void (*writable)(void *data); /* session_writable() has become true again. */
     void (*down)(void *data);     /* A stream that was welcomed has ended. */
 };

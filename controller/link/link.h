@@ -73,6 +73,10 @@ int link_log_open(struct link *l, const struct link_log_request *request,
                   const struct link_log_events *events, void *ctx, struct link_log **ret,
                   struct err *err);
 
+/* Have the agent hold back, and go on; what is on its way still comes. */
+void link_log_pause(struct link_log *log);
+void link_log_resume(struct link_log *log);
+
 /* No more callbacks; the agent is told to stop. */
 void link_log_cancel(struct link_log *log);
 

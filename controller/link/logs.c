@@ -111,6 +111,28 @@ int link_log_open(struct link *l, const struct link_log_request *request,
     return 0;
 }
 
+void link_log_pause(struct link_log *log)
+{
+    Ecs__Agent__V1__LogPause pause = ECS__AGENT__V1__LOG_PAUSE__INIT;
+    Ecs__Agent__V1__ControllerMessage m = ECS__AGENT__V1__CONTROLLER_MESSAGE__INIT;
+    pause.has_request = true;
+    pause.request = log->number;
+    m.kind_case = ECS__AGENT__V1__CONTROLLER_MESSAGE__KIND_LOG_PAUSE;
+    m.log_pause = &pause;
+    session_send(log->session, &m);
+}
+
+void link_log_resume(struct link_log *log)
+{
+    Ecs__Agent__V1__LogResume resume = ECS__AGENT__V1__LOG_RESUME__INIT;
+    Ecs__Agent__V1__ControllerMessage m = ECS__AGENT__V1__CONTROLLER_MESSAGE__INIT;
+    resume.has_request = true;
+    resume.request = log->number;
+    m.kind_case = ECS__AGENT__V1__CONTROLLER_MESSAGE__KIND_LOG_RESUME;
+    m.log_resume = &resume;
+    session_send(log->session, &m);
+}
+
 void link_log_cancel(struct link_log *log)
 {
     Ecs__Agent__V1__LogCancel cancel = ECS__AGENT__V1__LOG_CANCEL__INIT;

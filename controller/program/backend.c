@@ -214,6 +214,7 @@ static void backup(void *data, struct api_stream *s)
 struct logs {
     struct api_stream *stream;
     struct link_log *log;
+    bool paused;
 };
 
 static void logs_data(void *ctx, struct str bytes)
@@ -226,6 +227,19 @@ static void logs_data(void *ctx, struct str bytes)
         link_log_cancel(l->log);
         api_stream_finish(l->stream, rv, &err);
         mem_free(sysmem(), l, sizeof *l);
+    } else if (!l->paused && !api_stream_writable(l->stream)) {
+        l->paused = true;
+        link_log_pause(l->log);
+    }
+}
+
+static void logs_drain(struct api_stream *s, void *data)
+{
+    struct logs *l = data;
+    (void)s;
+    if (l->paused) {
+        l->paused = false;
+        link_log_resume(l->log);
     }
 }
 
@@ -246,7 +260,7 @@ static void logs_cancel(struct api_stream *s, void *data)
 
 static void task_logs(void *data, struct api_stream *s, const struct api_logs_request *request)
 {
-    static const struct api_stream_events stream_events = {NULL, logs_cancel};
+    static const struct api_stream_events stream_events = {logs_drain, logs_cancel};
     static const struct link_log_events log_events = {logs_data, logs_end};
     struct backend *b = data;
     struct logs *l = mem_alloc(sysmem(), sizeof *l);

@@ -632,6 +632,14 @@ START_TEST(logs_come_back_to_who_asked)
         ck_assert_int_eq(one.status, ERR_UNAVAILABLE);
         ck_assert_str_eq(two.text, "two\n");
         ck_assert_int_eq(two.status, 0);
+        ck_assert_int_eq(read_log(&h, &one), 0);
+        link_log_pause(one.log);
+        link_log_resume(one.log);
+        m = hear(&a, KIND(LOG_REQUEST));
+        ck_assert_uint_eq(hear(&a, KIND(LOG_PAUSE))->log_pause->request, m->log_request->request);
+        ck_assert_uint_eq(hear(&a, KIND(LOG_RESUME))->log_resume->request, m->log_request->request);
+        link_log_cancel(one.log);
+        (void)hear(&a, KIND(LOG_CANCEL));
         /* The reader goes away in the middle; the agent is told, and what still comes is dropped.
          */
         ck_assert_int_eq(read_log(&h, &one), 0);
