@@ -1,7 +1,6 @@
 #!/bin/sh
 # ListContainerInstances DescribeContainerInstances UpdateContainerInstancesState PutAttributes
-# ListAttributes DeleteAttributes DeregisterContainerInstance (its refusals, and with
-# ECS_TEST_DEREGISTER=id the real thing)
+# ListAttributes DeleteAttributes; the refusals of DeregisterContainerInstance
 . "$(dirname "$0")/functions"
 f=e2e-inst-$mark
 node=
@@ -50,8 +49,4 @@ has '"tasks": []'
 ok update-container-instances-state --cluster "$CLUSTER" --container-instances "$node" --status ACTIVE
 has '"status": "ACTIVE"'
 refused InvalidParameterException 'not found' deregister-container-instance --cluster "$CLUSTER" --container-instance ffffffffffffffffffffffffffffffff
-if [ -n "${ECS_TEST_DEREGISTER:-}" ]; then
-    ok deregister-container-instance --cluster "$CLUSTER" --container-instance "$ECS_TEST_DEREGISTER" --force
-    has '"status": "INACTIVE"'
-fi
 finish

@@ -7,7 +7,7 @@ Environment: ECS_ENDPOINT      host:port of a front door, or several with commas
              ECS_SERVER_NAME   name or address in the controller's certificate; default: the host
              ECS_TEST_CLUSTER  a cluster with a connected node; default "default"
              ECS_TEST_IMAGE    an image with /bin/sh; default: the lab's, else "busybox"
-             ECS_TEST_ADMIN    set: exercise the admin service as well
+             ECS_TEST_ADMIN, ECS_LAB_DIR   either set: exercise the admin service as well
              ECS_TEST_NODES    0: there is no node, leave out what needs one
 """
 import os
@@ -344,7 +344,7 @@ def main():
         steps = [health, clusters, taskdefs, instances, tasks, services, unimplemented]
         if os.environ.get("ECS_TEST_NODES") == "0":
             steps = [health, clusters, taskdefs]
-        if os.environ.get("ECS_TEST_ADMIN"):
+        if os.environ.get("ECS_TEST_ADMIN") or os.environ.get("ECS_LAB_DIR"):
             steps.append(admin)
         for step in steps:
             began = time.time()
