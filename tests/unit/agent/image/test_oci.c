@@ -36,9 +36,27 @@ END_TEST
 START_TEST(references_that_could_mean_something_else_are_refused)
     {
         static const char *const bad[] = {
-            "",           "/x",       "x/",     "a//b",  "a b",   "--option",    "-x",
-            "x:",         "x:-t",     "x:.t",   "x:a:b", "x@",    "x@sha256:12", "x@" DIGEST "0",
-            "x@md5:" HEX, "host:80/", "a/../b", "a/.b",  "x:t\n", "h$.io/x",     "x?y",
+            "",
+            "/x",
+            "x/",
+            "a//b",
+            "a b",
+            "--option",
+            "-x",
+            "x:",
+            "x:-t",
+            "x:.t",
+            "x:a:b",
+            "x@",
+            "x@sha256:12",
+            ("x@" DIGEST "0"),
+            ("x@md5:" HEX),
+            "host:80/",
+            "a/../b",
+            "a/.b",
+            "x:t\n",
+            "h$.io/x",
+            "x?y",
         };
         struct ref r;
         char longest[REF_MAX + 2];

@@ -482,7 +482,8 @@ START_TEST(a_failing_disk_stops_the_storage_for_good)
         (void)signal(SIGXFSZ, SIG_IGN);
         ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
         while (storage_error(x.s, &err) == 0 && i < 1000) {
-            struct storage_point point = {++i, 1, i, i};
+            struct storage_point point = {i + 1, 1, i + 1, i + 1};
+            i++;
             storage_row(x.s, KIND_TASK, (uint32_t)i, bytes, sizeof bytes);
             storage_commit(x.s, &point);
             wait_wake(&x);
