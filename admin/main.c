@@ -164,28 +164,46 @@ static void help_command(const struct command_def *c)
 }
 
 /* --- completion
- * -------------------------------------------------------------------------------------------- The
- * shells ask `ecs-admin completion words NOUN`, so that the scripts need no update. */
+ * --------------------------------------------------------------------------------------------
+ * The shells ask `ecs-admin completion words [NOUN [VERB]]`, so that the scripts need no update. */
 
-static void complete_words(const char *noun)
+static void complete_options(const char *noun, const char *verb)
+{
+    const struct command_def *command = find(noun, verb);
+    const struct option_def *o = command == NULL ? NULL : command->options;
+    for (; o != NULL && o->name != NULL; o++) {
+        (void)printf("--%s\n", o->name);
+    }
+    for (size_t i = 0; i < sizeof global_options / sizeof global_options[0]; i++) {
+        (void)printf("--%s\n", global_options[i].name);
+    }
+}
+
+static void complete_words(const char *noun, const char *verb)
 {
     const char *list[NOUNS_MAX];
     size_t n = words(noun, list, NOUNS_MAX);
+    if (verb != NULL) {
+        complete_options(noun, verb);
+        return;
+    }
     for (size_t i = 0; i < n; i++) {
         (void)puts(list[i]);
     }
 }
 
-static int completion(const char *shell, const char *noun)
+static int completion(const char *shell, const char *noun, const char *verb)
 {
     if (strcmp(shell, "words") == 0) {
-        complete_words(noun);
+        complete_words(noun, verb);
     } else if (strcmp(shell, "bash") == 0) {
         (void)puts("_ecs_admin() {\n"
                    "    local words=\n"
                    "    if [ \"$COMP_CWORD\" -eq 1 ]; then words=$(ecs-admin completion words)\n"
                    "    elif [ \"$COMP_CWORD\" -eq 2 ]; then\n"
                    "        words=$(ecs-admin completion words \"${COMP_WORDS[1]}\")\n"
+                   "    elif [[ ${COMP_WORDS[COMP_CWORD]} == -* ]]; then\n"
+                   "        words=$(ecs-admin completion words \"${COMP_WORDS[@]:1:2}\")\n"
                    "    fi\n"
                    "    COMPREPLY=($(compgen -W \"$words\" -- \"${COMP_WORDS[COMP_CWORD]}\"))\n"
                    "}\n"
@@ -196,6 +214,8 @@ static int completion(const char *shell, const char *noun)
                    "    if (( CURRENT == 2 )); then compadd -- $(ecs-admin completion words)\n"
                    "    elif (( CURRENT == 3 )); then\n"
                    "        compadd -- $(ecs-admin completion words ${words[2]})\n"
+                   "    elif [[ $words[CURRENT] == -* ]]; then\n"
+                   "        compadd -- $(ecs-admin completion words ${words[2]} ${words[3]})\n"
                    "    else _files; fi\n"
                    "}\n"
                    "compdef _ecs_admin ecs-admin");
@@ -203,7 +223,9 @@ static int completion(const char *shell, const char *noun)
         (void)puts("complete -c ecs-admin -n 'test (count (commandline -opc)) -eq 1' -f "
                    "-a '(ecs-admin completion words)'\n"
                    "complete -c ecs-admin -n 'test (count (commandline -opc)) -eq 2' -f "
-                   "-a '(ecs-admin completion words (commandline -opc)[2])'");
+                   "-a '(ecs-admin completion words (commandline -opc)[2])'\n"
+                   "complete -c ecs-admin -n 'test (count (commandline -opc)) -ge 3' "
+                   "-a '(ecs-admin completion words (commandline -opc)[2..3])'");
     } else {
         complain("completion knows bash, zsh and fish, not '%s'", shell);
         return EXIT_USAGE;
@@ -300,7 +322,7 @@ static int run(struct cli *cli, int n, char **argv)
         return EXIT_OK;
     }
     if (strcmp(argv[0], "completion") == 0) {
-        return completion(n > 1 ? argv[1] : "", n > 2 ? argv[2] : NULL);
+        return completion(n > 1 ? argv[1] : "", n > 2 ? argv[2] : NULL, n > 3 ? argv[3] : NULL);
     }
     command = find(argv[0], "");
     if (command == NULL) {

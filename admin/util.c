@@ -1,5 +1,6 @@
 /* Small tools of the commands: JSON paths, names, ages, pages. */
 #include "admin/cli.h"
+#include "common/base/hex.h"
 #include "common/base/str.h"
 #include "common/loop/loop.h"
 
@@ -196,15 +197,10 @@ json_t *constraints_of(const struct args *args)
 
 const char *new_token(char ret[33])
 {
-    static const char digits[] = "0123456789abcdef";
     unsigned char raw[16];
     if (getrandom(raw, sizeof raw, 0) != (ssize_t)sizeof raw) {
         abort(); /* A token that is not unique would be taken for somebody else's request. */
     }
-    for (int i = 0; i < 16; i++) {
-        ret[2 * i] = digits[raw[i] >> 4];
-        ret[2 * i + 1] = digits[raw[i] & 15];
-    }
-    ret[32] = '\0';
+    hex_write(raw, sizeof raw, ret);
     return ret;
 }

@@ -1,5 +1,6 @@
 #include "common/net/pki.h"
 
+#include "common/base/hex.h"
 #include "common/net/addr.h"
 #include "common/net/pki_x509.h"
 
@@ -609,11 +610,7 @@ int pki_x509_pin(X509 *cert, char ret[PKI_PIN_MAX], struct err *err)
     if (X509_digest(cert, EVP_sha256(), digest, &n) != 1 || n != 32) {
         return ssl_error(err, ERR_INTERNAL, "certificate digest");
     }
-    for (unsigned i = 0; i < n; i++) {
-        ret[2 * i] = "0123456789abcdef"[digest[i] >> 4];
-        ret[2 * i + 1] = "0123456789abcdef"[digest[i] & 15];
-    }
-    ret[2 * n] = '\0';
+    hex_write(digest, n, ret);
     return 0;
 }
 

@@ -106,6 +106,8 @@ static void transferred(void *arg, int status, uint64_t leader_id, const struct 
     if (status == 0) {
         API_SET(m, leader_id, leader_id);
         c->response = &m->base;
+    } else if (status == ERR_NOTFOUND) {
+        (void)api_fail(c, API_CLIENT_NOT_FOUND, "%s.", err->text);
     } else {
         (void)api_fail_err(c, status, err);
     }

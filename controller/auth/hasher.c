@@ -1,5 +1,7 @@
 #include "controller/auth/hasher.h"
 
+#include "common/base/hex.h"
+
 #include <assert.h>
 #include <openssl/evp.h>
 
@@ -25,15 +27,10 @@ void hasher_add(struct hasher *h, const uint8_t *bytes, size_t n)
 
 void hasher_finish(struct hasher *h, char ret[HASHER_HEX_LEN + 1])
 {
-    static const char digits[] = "0123456789abcdef";
     unsigned char raw[EVP_MAX_MD_SIZE];
     unsigned n = 0;
     int rv = EVP_DigestFinal_ex((EVP_MD_CTX *)h, raw, &n);
     assert(rv == 1);
     assert(n * 2 == HASHER_HEX_LEN);
-    for (unsigned i = 0; i < n; i++) {
-        ret[2 * i] = digits[raw[i] >> 4];
-        ret[2 * i + 1] = digits[raw[i] & 15];
-    }
-    ret[HASHER_HEX_LEN] = '\0';
+    hex_write(raw, n, ret);
 }

@@ -1,21 +1,18 @@
 #include "controller/auth/secret.h"
 
+#include "common/base/hex.h"
+
 #include <assert.h>
 #include <openssl/evp.h>
 #include <openssl/rand.h>
 
 int secret_make(char ret[SECRET_HEX_LEN + 1], struct err *err)
 {
-    static const char digits[] = "0123456789abcdef";
     uint8_t raw[SECRET_BYTES];
     if (RAND_bytes(raw, sizeof raw) != 1) {
         return err_set(err, ERR_INTERNAL, "no random numbers from the operating system");
     }
-    for (int i = 0; i < SECRET_BYTES; i++) {
-        ret[2 * i] = digits[raw[i] >> 4];
-        ret[2 * i + 1] = digits[raw[i] & 15];
-    }
-    ret[SECRET_HEX_LEN] = '\0';
+    hex_write(raw, sizeof raw, ret);
     return 0;
 }
 
