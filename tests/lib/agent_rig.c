@@ -5,6 +5,7 @@
 #include "tests/lib/test.h"
 
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -165,14 +166,6 @@ bool rig_world_open(void)
     return world.registry > 0 && push_images();
 }
 
-void rig_world_close(void)
-{
-    char script[256];
-    registry_stop();
-    snprintf(script, sizeof script, "rm -rf %s", world.dir);
-    shell(script);
-}
-
 /* --- rig -----------------------------------------------------------------------------------------
  */
 
@@ -216,18 +209,25 @@ static int mkdir_private(const char *name)
     return mkdir(path, 0700);
 }
 
+/* True if there is, or was, a driver of that name. */
+static bool set_paths(struct rig *g, const char *name)
+{
+    snprintf(g->state_dir, sizeof g->state_dir, "%.63s/%.40s/state", world.dir, name);
+    snprintf(g->run_dir, sizeof g->run_dir, "%.63s/%.40s/run", world.dir, name);
+    snprintf(g->cgroup, sizeof g->cgroup, "/ecs-test-%d-%.40s", (int)world.owner, name);
+    set_options(g);
+    return access(g->state_dir, F_OK) == 0;
+}
+
 void rig_open(struct rig *g, const char *name)
 {
     struct executor_events events = {g, exited};
     struct err err = {0};
     memset(g, 0, sizeof *g);
-    snprintf(g->state_dir, sizeof g->state_dir, "%s/%s/state", world.dir, name);
-    snprintf(g->run_dir, sizeof g->run_dir, "%s/%s/run", world.dir, name);
     /* As the agent makes its data directory: containers must not depend on entering it. */
     (void)mkdir_private(name);
     (void)umask(077);
-    snprintf(g->cgroup, sizeof g->cgroup, "/ecs-test-%d-%s", (int)world.owner, name);
-    set_options(g);
+    (void)set_paths(g, name);
     must(uv_loop_init(&g->loop) == 0);
     must_say(driver_open(&g->loop, &g->options, &events, &g->driver, &err) == 0, err.text);
     g->x = driver_executor(g->driver);
@@ -288,6 +288,34 @@ void rig_purge(struct rig *g)
              "! ls %s | grep . >&2\n",
              g->state_dir, g->cgroup, g->state_dir, g->state_dir);
     must(shell(script));
+}
+
+/* A test that failed purged nothing: do it for every state directory that is left. */
+static void purge_left(void)
+{
+    struct dirent *e;
+    DIR *d = opendir(world.dir);
+    while (d != NULL && (e = readdir(d)) != NULL) {
+        struct err err = {0};
+        struct rig g;
+        memset(&g, 0, sizeof g);
+        if (e->d_name[0] != '.' && set_paths(&g, e->d_name) &&
+            driver_purge(&g.options, true, &err) != 0) {
+            fprintf(stderr, "rig: purge %s: %s\n", e->d_name, err.text);
+        }
+    }
+    if (d != NULL) {
+        closedir(d);
+    }
+}
+
+void rig_world_close(void)
+{
+    char script[256];
+    registry_stop();
+    purge_left();
+    snprintf(script, sizeof script, "rm -rf %s", world.dir);
+    shell(script);
 }
 
 /* --- requests ------------------------------------------------------------------------------------
