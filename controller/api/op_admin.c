@@ -107,7 +107,7 @@ static void transferred(void *arg, int status, uint64_t leader_id, const struct 
         API_SET(m, leader_id, leader_id);
         c->response = &m->base;
     } else if (status == ERR_NOTFOUND) {
-        (void)api_fail(c, API_CLIENT_NOT_FOUND, "%s.", err->text);
+        (void)api_fail(c, API_CLIENT_NOT_FOUND, "%s.", err != NULL ? err->text : "Not found");
     } else {
         (void)api_fail_err(c, status, err);
     }
