@@ -95,6 +95,16 @@ static void session_free(struct session *s)
     mem_free(s->l->options.mem, s, sizeof *s);
 }
 
+/* What the agent said of itself is in the state now. */
+static void forget_hello(struct session *s)
+{
+    arena_close(&s->hello);
+    arena_init(&s->hello, s->l->options.mem);
+    memset(&s->registration, 0, sizeof s->registration);
+    s->inventory = NULL;
+    s->n_inventory = 0;
+}
+
 static void go_live(struct session *s, const struct result *result)
 {
     struct link *l = s->l;
@@ -113,6 +123,7 @@ static void go_live(struct session *s, const struct result *result)
     }
     log_info("node.session", log_id("node", s->node), log_strn("name", s->registration.node.name),
              log_u64("session", result->revision), log_u64("tasks", s->n_inventory));
+    forget_hello(s);
     link_wake(l);
 }
 

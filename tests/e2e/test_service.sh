@@ -34,6 +34,12 @@ check "the stop code is ECS's" [ "$(ecs-admin task describe "$task" -o json | jq
 check "its output can be read afterwards" \
     sh -c "ecs-admin task logs $task | grep -q 'hello from the task'"
 
+register loud 64 16 '["/bin/sh","-c","i=0; while [ $i -lt 60000 ]; do echo a line of the long log that the slow reader gets whole, number $i; i=$((i+1)); done; echo end"]'
+task=$(ecs-admin task run loud -o json | jq -r '.[0].taskArn | split("/") | last')
+check "a task that writes much ends" eventually 60 stopped
+check "a slow reader gets all of a long log" \
+    [ "$(ecs-admin task logs "$task" | (sleep 3; wc -l))" -eq 60001 ]
+
 register hog 64 16 '["/bin/sh","-c","tail /dev/zero"]'
 ecs-admin task run hog >/dev/null
 oom() {
