@@ -107,13 +107,13 @@ static void blank(const struct wire_message *m, uint8_t *at)
             continue;
         }
         if (f->kind == WIRE_STR) {
-            memcpy(at + f->offset, &empty, sizeof empty);
+            *(const char **)(void *)(at + f->offset) = empty;
         }
         for (unsigned k = 0; f->kind == WIRE_MSG && k < f->message->n_fields; k++) {
             const struct wire_field *sub = &f->message->fields[k];
             assert(sub->kind != WIRE_MSG || sub->n_offset != WIRE_NONE);
             if (sub->kind == WIRE_STR && sub->n_offset == WIRE_NONE) {
-                memcpy(at + f->offset + sub->offset, &empty, sizeof empty);
+                *(const char **)(void *)(at + f->offset + sub->offset) = empty;
             }
         }
     }
