@@ -34,7 +34,7 @@ LDFLAGS  += -pie -Wl,-z,relro,-z,now -Wl,--gc-sections -Wl,--as-needed $(SANFLAG
 
 COMMON_LIBS := -lnghttp2 -lhttp_parser -ljansson -lssl -lcrypto -luv -lpthread -lm
 CTRL_LIBS   := -lraft -lprotobuf-c -lsqlite3 $(COMMON_LIBS)
-AGENT_LIBS  := -lprotobuf-nanopb -lsqlite3 -lseccomp -lnftables -lmnl -larchive $(COMMON_LIBS)
+AGENT_LIBS  := -lprotobuf-nanopb -lsqlite3 -lseccomp -lmnl -larchive $(COMMON_LIBS)
 ADMIN_LIBS  := -lprotobuf-c $(COMMON_LIBS)
 CHECK_LIBS  := -lcheck -lsubunit -lrt -lm
 
