@@ -262,13 +262,19 @@ $(BUILD)/man/%: docs/man/%.txt docs/man/mkman.awk
 	@awk -f docs/man/mkman.awk -v version=$(VERSION) $< > $@
 
 # --- install --------------------------------------------------------------------------------------------
+completions := $(addprefix $(DESTDIR)$(PREFIX)/share/,bash-completion/completions/ecs-admin \
+    zsh/site-functions/_ecs-admin fish/vendor_completions.d/ecs-admin.fish)
 install: all ## programs, manual pages and completions under $(PREFIX)
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man8
 	install -m 0755 $(BIN) $(DESTDIR)$(PREFIX)/bin
 	$(foreach m,$(patsubst docs/man/%.txt,%,$(man_src)),install -m 0644 $(BUILD)/man/$(m) $(DESTDIR)$(PREFIX)/share/man/man$(patsubst .%,%,$(suffix $(m)))/$(m);)
+	install -d $(dir $(completions))
+	$(BUILD)/bin/ecs-admin completion bash > $(word 1,$(completions))
+	$(BUILD)/bin/ecs-admin completion zsh > $(word 2,$(completions))
+	$(BUILD)/bin/ecs-admin completion fish > $(word 3,$(completions))
 
 uninstall: ## remove what install put there
-	rm -f $(foreach b,$(notdir $(BIN)),$(DESTDIR)$(PREFIX)/bin/$(b))
+	rm -f $(foreach b,$(notdir $(BIN)),$(DESTDIR)$(PREFIX)/bin/$(b)) $(completions)
 	rm -f $(foreach m,$(patsubst docs/man/%.txt,%,$(man_src)),$(DESTDIR)$(PREFIX)/share/man/man$(patsubst .%,%,$(suffix $(m)))/$(m))
 
 clean: ## remove everything that was built
