@@ -1,9 +1,9 @@
 /* controller/engine/engine.h
  *
  * The ring: requests become commands, commands become log entries, committed entries change the
- * store, changes make work. One engine per controller, on the loop thread. It owns the store, the
- * leader's decisions, the group commit (one batch in flight, the next one filling) and the
- * bookkeeping of who waits for which command; consensus and disk are raftio's, files are storage's.
+ * store, changes make work. One engine per controller, on the loop thread. What happens is decided
+ * by controller/ring, which knows no clock and no loop; the engine feeds it from libuv and raftnode
+ * and carries out what it asks for. Consensus and disk are raftio's, files are storage's.
  *
  * Contract of every request struct: embedded in its owner, which sets the upper fields; the
  * callback runs exactly once, from the loop, never inside the call that started it, and is the last
@@ -17,6 +17,7 @@
 #include "controller/core/command.h"
 #include "controller/core/leader.h"
 #include "controller/core/store.h"
+#include "controller/ring/ring.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -49,8 +50,8 @@ struct engine_write {
     engine_decide decide;
     engine_done done;
     /* Private. */
-    struct list queue;
-    bool proposed;
+    struct ring_write ring;
+    struct engine *engine;
 };
 
 void engine_submit(struct engine *e, struct engine_write *w);
@@ -69,9 +70,7 @@ struct engine_read {
     engine_ready ready;
     bool eventual; /* This controller's state is good enough. */
     /* Private. */
-    struct list queue;
-    int status;
-    struct engine *engine;
+    struct ring_read ring;
 };
 
 void engine_read(struct engine *e, struct engine_read *r);

@@ -1,67 +1,56 @@
 /* Requests in and questions about the state: what engine.h offers to the API and the node links. */
-#include "common/loop/loop.h"
 #include "controller/engine/engine_int.h"
 
-#include <assert.h>
 #include <string.h>
-#include <sys/random.h>
+
+static int on_decide(struct ring_write *ring, struct command *cmd, struct arena *arena,
+                     struct err *err)
+{
+    struct engine_write *w = container_of(ring, struct engine_write, ring);
+    return w->decide(w, w->engine, cmd, arena, err);
+}
+
+static void on_done(struct ring_write *ring, int status, const struct result *result,
+                    const struct err *err)
+{
+    struct engine_write *w = container_of(ring, struct engine_write, ring);
+    w->done(w, status, result, err);
+}
 
 void engine_submit(struct engine *e, struct engine_write *w)
 {
-    w->proposed = false;
-    list_init(&w->queue);
-    if (e->leader == NULL || e->stopping) {
-        list_push(&e->refused, &w->queue);
-    } else if (e->n_writes >= ENGINE_WAITING_MAX) {
-        e->n_rejected++;
-        list_push(&e->overflow, &w->queue);
-    } else {
-        e->n_writes++;
-        list_push(&e->writes, &w->queue);
-    }
-    loop_soon_post(e->pump);
+    w->engine = e;
+    w->ring.decide = on_decide;
+    w->ring.done = on_done;
+    ring_submit(e->ring, &w->ring);
 }
 
-/* Raft has confirmed that the state is fresh, or cannot. */
-static void on_read(void *arg, int status)
+static void on_ready(struct ring_read *ring, int status)
 {
-    struct engine_read *r = arg;
-    list_remove(&r->queue);
+    struct engine_read *r = container_of(ring, struct engine_read, ring);
     r->ready(r, status);
 }
 
 void engine_read(struct engine *e, struct engine_read *r)
 {
-    struct err err = {0};
-    int rv;
-    list_init(&r->queue);
-    r->engine = e;
-    r->status = 0;
-    if (!r->eventual) {
-        rv = raftnode_read(e->node, on_read, r, &err);
-        if (rv == 0) {
-            list_push(&e->asked, &r->queue);
-            return;
-        }
-        r->status = rv == ERR_AGAIN ? ERR_NOTLEADER : rv;
-    }
-    list_push(&e->reads, &r->queue);
-    loop_soon_post(e->pump);
+    r->ring.ready = on_ready;
+    r->ring.eventual = r->eventual;
+    ring_read(e->ring, &r->ring);
 }
 
 const struct store *engine_store(const struct engine *e)
 {
-    return e->store;
+    return ring_store(e->ring);
 }
 
 struct leader *engine_leader(struct engine *e)
 {
-    return e->leader;
+    return ring_leader(e->ring);
 }
 
 bool engine_is_leader(const struct engine *e)
 {
-    return e->leader != NULL;
+    return ring_leader(e->ring) != NULL;
 }
 
 const char *engine_leader_address(const struct engine *e)
@@ -75,27 +64,19 @@ const char *engine_leader_address(const struct engine *e)
     return "";
 }
 
-/* When the wall clock was set back, time goes on from what the state has seen by the monotonic
- * clock: standing still would freeze back-offs and the detection of lost nodes. */
 int64_t engine_now_ms(const struct engine *e)
 {
-    int64_t wall = (int64_t)clock_wall_ms();
-    int64_t since = (int64_t)(clock_mono_ms() - e->seen_mono_ms);
-    int64_t least = e->seen_now + since;
-    return e->seen_now == 0 || wall > least ? wall : least;
+    return ring_now_ms(e->ring);
 }
 
 uint64_t engine_random(struct engine *e)
 {
-    uint64_t value = 0;
-    ssize_t n = getrandom(&value, sizeof value, 0);
-    (void)e;
-    assert(n == (ssize_t)sizeof value);
-    return value;
+    return ring_random(e->ring);
 }
 
 void engine_status(const struct engine *e, struct engine_status *ret)
 {
+    const struct ring_status ring = ring_status(e->ring);
     struct raftnode_stats stats;
     raftnode_stats(e->node, &stats);
     memset(ret, 0, sizeof *ret);
@@ -103,13 +84,13 @@ void engine_status(const struct engine *e, struct engine_status *ret)
     ret->leader_id = stats.leader;
     ret->term = stats.term;
     ret->commit_index = stats.commit;
-    ret->applied_index = e->applied_index;
+    ret->applied_index = ring.applied_index;
     ret->checkpoint_index = storage_durable(e->storage).index;
     ret->log_bytes = stats.disk_bytes;
-    ret->n_commands = e->n_commands;
-    ret->n_batches = e->n_batches;
-    ret->n_rejected = e->n_rejected;
-    ret->n_waiting = e->n_writes;
+    ret->n_commands = ring.n_commands;
+    ret->n_batches = ring.n_batches;
+    ret->n_rejected = ring.n_rejected;
+    ret->n_waiting = ring.n_waiting;
 }
 
 void engine_watch_add(struct engine *e, struct engine_watch *w)

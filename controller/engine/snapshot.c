@@ -71,19 +71,15 @@ static void on_install(void *ctx, const struct raftnode_snapshot *snapshot)
  * that this process should not live with. */
 static void load_installed(struct engine *e, const struct storage_point *at)
 {
+    struct store *store = store_open(e->mem);
     struct err err = {0};
-    store_close(e->store);
-    e->store = store_open(e->mem);
-    if (storage_load(e->storage, e->store, e->mem, &err) != 0) {
+    if (storage_load(e->storage, store, e->mem, &err) != 0) {
         engine_die("engine.snapshot_load", &err);
     }
-    e->applied_index = at->index;
-    engine_see_time(e);
-    changes_clear(&e->dirty);
+    ring_take_state(e->ring, store, at->index);
     log_info("engine.snapshot_installed", log_u64("index", at->index),
              log_u64("revision", at->revision));
     raftnode_installed(e->node, 0);
-    engine_notify(e, NULL);
 }
 
 static void finish_install(struct engine *e)

@@ -99,14 +99,14 @@ static inline void fake_pump(void *data)
     list_init(&batch);
     list_splice(&batch, &e->reads);
     while (!list_empty(&batch)) {
-        struct engine_read *r = container_of(batch.next, struct engine_read, queue);
-        list_remove(&r->queue);
+        struct engine_read *r = container_of(batch.next, struct engine_read, ring.queue);
+        list_remove(&r->ring.queue);
         r->ready(r, r->eventual || e->leader != NULL ? 0 : ERR_NOTLEADER);
     }
     list_splice(&batch, &e->writes);
     while (!list_empty(&batch)) {
-        struct engine_write *w = container_of(batch.next, struct engine_write, queue);
-        list_remove(&w->queue);
+        struct engine_write *w = container_of(batch.next, struct engine_write, ring.queue);
+        list_remove(&w->ring.queue);
         fake_write(e, w);
     }
 }
@@ -150,15 +150,15 @@ static inline void fake_engine_close(struct engine *e)
 
 void engine_submit(struct engine *e, struct engine_write *w)
 {
-    list_init(&w->queue);
-    list_push(&e->writes, &w->queue);
+    list_init(&w->ring.queue);
+    list_push(&e->writes, &w->ring.queue);
     loop_soon_post(e->soon);
 }
 
 void engine_read(struct engine *e, struct engine_read *r)
 {
-    list_init(&r->queue);
-    list_push(&e->reads, &r->queue);
+    list_init(&r->ring.queue);
+    list_push(&e->reads, &r->ring.queue);
     loop_soon_post(e->soon);
 }
 
