@@ -4,6 +4,8 @@
 
 #include "common/log/log.h"
 #include "controller/engine/engine_int.h"
+#include "controller/raft/conf.h"
+#include "controller/raft/replica.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -85,19 +87,35 @@ static void on_wake(void *data)
 /* --- life
  * --------------------------------------------------------------------------------------------- */
 
+static int name_members(const struct engine *e, struct raftnode_member *members,
+                        char addresses[][CONF_ADDRESS_MAX], struct err *err)
+{
+    if (e->config.n_members > REPLICA_MEMBERS_MAX) {
+        return err_set(err, ERR_INVALID, "members: %u, at most %u", e->config.n_members,
+                       REPLICA_MEMBERS_MAX);
+    }
+    for (unsigned i = 0; i < e->config.n_members; i++) {
+        const struct engine_member *m = &e->config.members[i];
+        struct conf_address a = {str_of(m->peer_address), str_of(m->api_address), 0};
+        int rv = conf_address_write(&a, addresses[i], err);
+        if (rv != 0) {
+            return err_wrap(err, rv, "members");
+        }
+        members[i] = (struct raftnode_member){m->id, addresses[i]};
+    }
+    return 0;
+}
+
 static int open_node(struct engine *e, uint64_t index, uint64_t term, struct err *err)
 {
     struct raftnode_config config = {0};
     struct raftnode_events events = {0};
-    struct raftnode_member *members = calloc(e->config.n_members, sizeof *members);
+    struct raftnode_member members[REPLICA_MEMBERS_MAX];
+    char addresses[REPLICA_MEMBERS_MAX][CONF_ADDRESS_MAX];
     char dir[4096];
-    int rv;
-    if (members == NULL) {
-        return err_set(err, ERR_NOMEM, "members");
-    }
-    for (unsigned i = 0; i < e->config.n_members; i++) {
-        members[i].id = e->config.members[i].id;
-        members[i].address = e->config.members[i].peer_address;
+    int rv = name_members(e, members, addresses, err);
+    if (rv != 0) {
+        return rv;
     }
     (void)snprintf(dir, sizeof dir, "%s/log", e->config.dir);
     config.dir = dir;
@@ -121,9 +139,7 @@ static int open_node(struct engine *e, uint64_t index, uint64_t term, struct err
     events.fatal = on_fatal;
     events.stopped = on_stopped;
     engine_snapshot_events(&events);
-    rv = raftnode_open(&config, &events, e, &e->node, err);
-    free(members);
-    return rv;
+    return raftnode_open(&config, &events, e, &e->node, err);
 }
 
 static struct engine *engine_new(uv_loop_t *loop, const struct engine_config *config,

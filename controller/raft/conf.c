@@ -10,10 +10,65 @@
 #include "common/base/buf.h"
 #include "controller/raft/replica.h"
 
+#include <inttypes.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 
 #define CONF_VERSION 1
+
+/* --- addresses ------------------------------------------------------------------------------- */
+
+static uint64_t read_incarnation(struct str text)
+{
+    uint64_t value = 0;
+    if (text.n != 16) {
+        return 0;
+    }
+    for (size_t i = 0; i < text.n; i++) {
+        static const char digits[] = "0123456789abcdef";
+        const char *at = memchr(digits, text.p[i], 16);
+        if (at == NULL) {
+            return 0;
+        }
+        value = value << 4 | (uint64_t)(at - digits);
+    }
+    return value;
+}
+
+struct conf_address conf_address_read(const char *text)
+{
+    struct conf_address a = {0};
+    struct str rest;
+    a.peer = str_cut(str_of(text), '/', &rest);
+    a.api = str_cut(rest, '/', &rest);
+    a.incarnation = read_incarnation(rest);
+    return a;
+}
+
+int conf_address_write(const struct conf_address *a, char text[CONF_ADDRESS_MAX], struct err *err)
+{
+    int n;
+    if (a->peer.n == 0 || str_find(a->peer, '/', 0) < a->peer.n ||
+        str_find(a->api, '/', 0) < a->api.n) {
+        return err_set(err, ERR_INVALID, "'%.*s/%.*s' is not PEER_ADDRESS:PORT/API_ADDRESS:PORT",
+                       STR_ARG(a->peer), STR_ARG(a->api));
+    }
+    if (a->api.n == 0) {
+        n = snprintf(text, CONF_ADDRESS_MAX, "%.*s", STR_ARG(a->peer));
+    } else if (a->incarnation == 0) {
+        n = snprintf(text, CONF_ADDRESS_MAX, "%.*s/%.*s", STR_ARG(a->peer), STR_ARG(a->api));
+    } else {
+        n = snprintf(text, CONF_ADDRESS_MAX, "%.*s/%.*s/%016" PRIx64, STR_ARG(a->peer),
+                     STR_ARG(a->api), a->incarnation);
+    }
+    if (n < 0 || (unsigned)n >= CONF_ADDRESS_MAX) {
+        return err_set(err, ERR_TOOBIG, "addresses of %d bytes, limit %u", n, CONF_ADDRESS_MAX - 1);
+    }
+    return 0;
+}
+
+/* --- configurations -------------------------------------------------------------------------- */
 
 struct cursor {
     const uint8_t *p;

@@ -2,20 +2,48 @@
  *
  * Cluster configurations as bytes: what libraft keeps in RAFT_CHANGE entries and what travels with
  * snapshots. libraft reads these bytes without looking where they end, so nothing may reach it
- * that conf_check() has not accepted. Pure. */
+ * that conf_check() has not accepted. Pure.
+ *
+ * What libraft calls the address of a server is for us:
+ *
+ *   PEER/API                the raft port and the front door, "10.0.0.1:7444/10.0.0.1:7443"
+ *   PEER/API/INCARNATION    and which data directory the member has, 16 hex digits
+ *   PEER                    as 0.1 wrote it
+ *
+ * so that the configuration in the log is the authority for both addresses, and a member that
+ * comes back with another (wiped) directory can be told from the one that voted. */
 #ifndef CONTROLLER_RAFT_CONF_H
 #define CONTROLLER_RAFT_CONF_H
 
 #include "common/base/err.h"
+#include "common/base/str.h"
 
 #include <raft.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#define CONF_ADDRESS_MAX 288u /* Bytes of an address, with its NUL. */
+
 struct conf_member {
     uint64_t id;         /* > 0. */
     const char *address; /* Not empty. */
 };
+
+/* --- addresses ------------------------------------------------------------------------------- */
+
+struct conf_address { /* An address taken apart; texts are borrowed from it. */
+    struct str peer;
+    struct str api;       /* Empty: not known (0.1). */
+    uint64_t incarnation; /* 0: not recorded yet. */
+};
+
+/* Parts that are not there are left empty; an incarnation that is none reads as 0. */
+struct conf_address conf_address_read(const char *text);
+
+/* NUL-terminated. ERR_INVALID: the peer part is empty or a part has a slash in it; ERR_TOOBIG. */
+int conf_address_write(const struct conf_address *a, char text[CONF_ADDRESS_MAX], struct err *err);
+
+/* --- configurations -------------------------------------------------------------------------- */
 
 /* Is this a well-formed configuration: 1 to REPLICA_MEMBERS_MAX members, ids and addresses unique,
  * known roles, nothing but zeros after the last one? ERR_CORRUPT names what is wrong. */

@@ -13,6 +13,7 @@
 #include "common/net/addr.h"
 #include "common/net/stream.h"
 #include "common/net/tls.h"
+#include "controller/raft/conf.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -360,7 +361,7 @@ static int add_members(struct peers *p, struct err *err)
             continue;
         }
         if (p->n_peers == REPLICA_MEMBERS_MAX ||
-            !str_copy(peer->address, sizeof peer->address, str_of(m->address))) {
+            !str_copy(peer->address, sizeof peer->address, conf_address_read(m->address).peer)) {
             return err_set(err, ERR_TOOBIG, "member %" PRIu64 ": too many, or address too long",
                            m->id);
         }
@@ -374,30 +375,30 @@ static int add_members(struct peers *p, struct err *err)
     return 0;
 }
 
-static const char *listen_text(const struct peers_config *c)
+static struct str listen_text(const struct peers_config *c)
 {
     for (unsigned i = 0; c->listen == NULL && i < c->n_members; i++) {
         if (c->members[i].id == c->id) {
-            return c->members[i].address;
+            return conf_address_read(c->members[i].address).peer;
         }
     }
-    return c->listen;
+    return str_of(c->listen);
 }
 
 static int open_listener(struct peers *p, struct err *err)
 {
-    const char *text = listen_text(&p->config);
+    struct str text = listen_text(&p->config);
     struct listener_options o = {.tls = p->config.tls_server, .max_streams = 64};
     int rv;
-    if (text == NULL) {
+    if (text.n == 0) {
         return err_set(err, ERR_INVALID, "controller %" PRIu64 " is not among the members",
                        p->config.id);
     }
-    rv = addr_parse(str_of(text), 0, &o.addr, err);
+    rv = addr_parse(text, 0, &o.addr, err);
     if (rv == 0) {
         rv = listener_open(p->config.loop, &o, on_accept, p, &p->listener, err);
     }
-    return rv != 0 ? err_wrap(err, rv, "peer port %s", text) : 0;
+    return rv != 0 ? err_wrap(err, rv, "peer port %.*s", STR_ARG(text)) : 0;
 }
 
 int peers_open(const struct peers_config *config, const struct peers_events *events, void *ctx,

@@ -25,7 +25,7 @@ struct tls_context; /* common/net/tls.h */
 
 struct peers_member {
     uint64_t id;
-    const char *address; /* "host:port" */
+    const char *address; /* "PEER/API", or only "host:port". */
 };
 
 struct peers_config { /* Copied, but the TLS contexts. */

@@ -28,7 +28,8 @@ struct tls_context; /* common/net/tls.h */
 
 struct raftnode_member {
     uint64_t id;         /* 1, 2, 3, ...; the certificate says role controller and this id. */
-    const char *address; /* "host:port" of the peer port. */
+    const char *address; /* "PEER/API" (controller/raft/conf.h), or only the "host:port" of the peer
+                          * port. */
 };
 
 struct raftnode_config { /* Zeroed fields mean the default. Everything is copied but the tls. */

@@ -732,6 +732,35 @@ START_TEST(members_are_encoded_alike_in_any_order_and_checked_byte_by_byte)
     }
 END_TEST
 
+START_TEST(an_address_says_peer_port_front_door_and_incarnation)
+    {
+        static const char *const texts[] = {"10.0.0.1:7444", "10.0.0.1:7444/10.0.0.1:7443",
+                                            "[::1]:7444/c1.example:7443/00000000deadbeef"};
+        static const char *const odd[] = {"a:1/b:1/xyz", "a:1/b:1/00000000DEADBEEF", "a:1/b:1/"};
+        char text[CONF_ADDRESS_MAX];
+        char longest[CONF_ADDRESS_MAX + 1];
+        struct conf_address a;
+        for (unsigned i = 0; i < 3; i++) {
+            a = conf_address_read(texts[i]);
+            ck_assert_int_eq(conf_address_write(&a, text, NULL), 0);
+            ck_assert_str_eq(text, texts[i]);
+            ck_assert_uint_eq(conf_address_read(odd[i]).incarnation, 0);
+        }
+        ck_assert(str_eqc(a.peer, "[::1]:7444"));
+        ck_assert(str_eqc(a.api, "c1.example:7443"));
+        ck_assert_uint_eq(a.incarnation, 0xdeadbeef);
+        a.api = STR("a/b");
+        ck_assert_int_eq(conf_address_write(&a, text, NULL), ERR_INVALID);
+        a = (struct conf_address){.api = STR("a:1")};
+        ck_assert_int_eq(conf_address_write(&a, text, NULL), ERR_INVALID);
+        memset(longest, 'a', sizeof longest);
+        a.peer = str_make(longest, CONF_ADDRESS_MAX - 4);
+        ck_assert_int_eq(conf_address_write(&a, text, NULL), ERR_TOOBIG);
+        a.peer.n--;
+        ck_assert_int_eq(conf_address_write(&a, text, NULL), 0);
+    }
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("replica");
@@ -747,7 +776,8 @@ int main(void)
     TEST_CASE(s, "inputs", 30, a_sole_voter_leads_at_once_in_a_term_of_its_own,
               proposals_have_limits_with_names,
               commands_need_room_on_a_majority_and_leadership_goes_where_room_is,
-              members_are_encoded_alike_in_any_order_and_checked_byte_by_byte);
+              members_are_encoded_alike_in_any_order_and_checked_byte_by_byte,
+              an_address_says_peer_port_front_door_and_incarnation);
     tcase_set_timeout(loops, 120);
     tcase_add_loop_test(loops, a_cluster_of_any_size_elects_commits_and_agrees, 0, 3);
     tcase_add_loop_test(loops, random_faults_break_nothing, 0, 12);
