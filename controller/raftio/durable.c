@@ -138,7 +138,8 @@ static int read_vote(struct durable *d, bool *ret_found, struct err *err)
     }
     d->boot.term = get_u64(slot->bytes + 8);
     d->boot.vote = get_u64(slot->bytes + 16);
-    return 0;
+    /* A crash between the two copies, or a damaged one: make them two again. */
+    return slots_agree(&d->vote) ? 0 : durable_save_vote(d, d->boot.term, d->boot.vote, err);
 }
 
 /* --- first start ----------------------------------------------------------------------------- */

@@ -39,6 +39,12 @@ static bool parse(const uint8_t *raw, struct slot *ret)
     return true;
 }
 
+static int make_durable(struct slots *s, struct err *err)
+{
+    int rv = s->disk->sync(s->disk->ctx, s->file, err);
+    return rv != 0 ? rv : s->disk->sync_dir(s->disk->ctx, err);
+}
+
 static int read_all(struct slots *s, struct err *err)
 {
     uint8_t raw[SLOT_SIZE];
@@ -50,12 +56,12 @@ static int read_all(struct slots *s, struct err *err)
     }
     if (size < 2ull * SLOT_SIZE) { /* New, or a crash came before the first record. */
         rv = s->disk->allocate(s->disk->ctx, s->file, (uint64_t)2 * SLOT_SIZE, err);
-        if (rv == 0) {
-            rv = s->disk->sync(s->disk->ctx, s->file, err);
-        }
-        return rv != 0 ? rv : s->disk->sync_dir(s->disk->ctx, err);
+        return rv != 0 ? rv : make_durable(s, err);
     }
-    for (unsigned i = 0; i < 2; i++) {
+    /* A process that died may have left its last write in memory only, and the name as well; what
+     * is read here will be acted upon. */
+    rv = make_durable(s, err);
+    for (unsigned i = 0; rv == 0 && i < 2; i++) {
         rv = s->disk->pread(s->disk->ctx, s->file, (uint64_t)i * SLOT_SIZE, raw, sizeof raw, err);
         if (rv != 0) {
             return rv;
@@ -65,7 +71,8 @@ static int read_all(struct slots *s, struct err *err)
     /* Slot 1 is written only after slot 0 was whole: a torn slot 0 alone is a first write that
      * nobody was promised. */
     if (written && !s->slot[0].valid && !s->slot[1].valid) {
-        return err_set(err, ERR_CORRUPT, "%s: both copies are damaged", s->name);
+        return err_set(err, ERR_CORRUPT, "%s: both copies are damaged (at offset 0 and offset %u)",
+                       s->name, SLOT_SIZE);
     }
     return 0;
 }
@@ -150,7 +157,17 @@ int slots_put_older(struct slots *s, const void *bytes, size_t len, struct err *
 int slots_put_both(struct slots *s, const void *bytes, size_t len, struct err *err)
 {
     uint64_t seq = next_seq(s);
-    unsigned first = s->slot[0].valid && !s->slot[1].valid ? 1 : 0; /* Repair the bad one first. */
+    /* The bad or older one first: a crash between two copies left the newer one alone to tell what
+     * was last promised. Of two equal ones the first, which slots_open() relies on. */
+    unsigned first = s->slot[0].valid && slots_newest(s) == &s->slot[0] &&
+                             (!s->slot[1].valid || s->slot[1].seq < s->slot[0].seq)
+                         ? 1
+                         : 0;
     int rv = put_seq(s, first, seq, bytes, len, err);
     return rv != 0 ? rv : put_seq(s, 1 - first, seq, bytes, len, err);
+}
+
+bool slots_agree(const struct slots *s)
+{
+    return s->slot[0].valid && s->slot[1].valid && s->slot[0].seq == s->slot[1].seq;
 }

@@ -44,6 +44,9 @@ int slots_put(struct slots *s, unsigned which, const void *bytes, size_t len, st
 /* Replace the older record; durable on return. */
 int slots_put_older(struct slots *s, const void *bytes, size_t len, struct err *err);
 
+/* Are both whole and of the same slots_put_both()? */
+bool slots_agree(const struct slots *s);
+
 /* Replace both, one after the other, so that each alone tells the whole truth. */
 int slots_put_both(struct slots *s, const void *bytes, size_t len, struct err *err);
 

@@ -50,6 +50,8 @@ struct simdisk {
     struct handle *handles;
     unsigned countdown; /* 0: nothing fails. */
     bool failing;
+    uint64_t spent;
+    uint64_t left; /* UINT64_MAX: no end. */
     bool lying;
     uint64_t room;
 };
@@ -159,13 +161,27 @@ static unsigned new_inode(struct simdisk *s)
 
 /* --- the table ------------------------------------------------------------------------------- */
 
-/* Counts an operation that writes; true when it must fail. */
-static bool fails(struct simdisk *s)
+/* How many of n units there are before everything stops. */
+static size_t spend(struct simdisk *s, size_t n)
+{
+    size_t can = s->left < n ? (size_t)s->left : n;
+    s->left -= s->left == UINT64_MAX ? 0 : can;
+    s->spent += can;
+    return can;
+}
+
+static bool counted_down(struct simdisk *s)
 {
     if (s->countdown > 0 && --s->countdown == 0) {
         s->failing = true;
     }
     return s->failing;
+}
+
+/* Counts an operation that writes; true when it must fail. */
+static bool fails(struct simdisk *s)
+{
+    return counted_down(s) || spend(s, 1) == 0;
 }
 
 static int broken(struct err *err, const char *what)
@@ -180,6 +196,9 @@ static int sim_open(void *ctx, const char *name, bool create, void **ret_file, s
     struct handle *h;
     if (there == NULL && !create) {
         return err_set(err, ERR_NOTFOUND, "%s: not found", name);
+    }
+    if (there == NULL && spend(s, 1) == 0) {
+        return broken(err, "open");
     }
     if (there == NULL) {
         change_name(s, true, name, new_inode(s));
@@ -258,16 +277,11 @@ static int sim_pwrite(void *ctx, void *file, uint64_t offset, const void *from, 
 {
     struct simdisk *s = ctx;
     struct inode *i = inode_of(s, file);
-    if (fails(s)) {
-        if (n > 1) {
-            put(s, i, offset, from, n / 2);
-        }
-        return broken(err, "write");
+    size_t done = counted_down(s) ? n / 2 : spend(s, n);
+    if (done > 0) {
+        put(s, i, offset, from, done);
     }
-    if (n > 0) {
-        put(s, i, offset, from, n);
-    }
-    return 0;
+    return done == n ? 0 : broken(err, "write");
 }
 
 static int sim_sync(void *ctx, void *file, struct err *err)
@@ -374,6 +388,7 @@ struct simdisk *simdisk_open(const struct mem *mem)
     struct simdisk *s = mem_alloc(mem, sizeof *s);
     s->mem = mem;
     s->room = UINT64_C(1) << 40;
+    s->left = UINT64_MAX;
     s->disk = (struct disk){
         .open = sim_open,
         .close = sim_close,
@@ -424,42 +439,150 @@ const struct disk *simdisk_disk(struct simdisk *s)
     return &s->disk;
 }
 
-static void crash_inode(struct inode *i, struct prng *prng)
+static void keep_sector(struct inode *i, size_t k)
 {
-    unsigned survive = (unsigned)prng_below(prng, 5); /* Of 4: none, some, half, most, all. */
-    for (size_t k = 0; k < i->cap / SECTOR; k++) {
-        if (i->dirty[k] && prng_below(prng, 4) < survive) {
-            memcpy(i->safe + k * SECTOR, i->now + k * SECTOR, SECTOR);
-        }
-        i->dirty[k] = 0;
-    }
-    if (i->size > i->safe_size && survive > 0) {
-        i->safe_size = i->size;
-    }
+    memcpy(i->safe + k * SECTOR, i->now + k * SECTOR, SECTOR);
+}
+
+/* What is safe is all there is. */
+static void forget_unsynced(struct inode *i)
+{
     if (i->cap > 0) {
         memset(i->safe + i->safe_size, 0, i->cap - i->safe_size);
+        memset(i->dirty, 0, i->cap / SECTOR);
         memcpy(i->now, i->safe, i->cap);
     }
     i->size = i->safe_size;
 }
 
-void simdisk_crash(struct simdisk *s, struct prng *prng)
+static void crash_inode(struct inode *i, struct prng *prng)
 {
-    unsigned keep = (unsigned)prng_below(prng, s->n_pending + 1u);
+    unsigned survive = (unsigned)prng_below(prng, 5); /* Of 4: none, some, half, most, all. */
+    for (size_t k = 0; k < i->cap / SECTOR; k++) {
+        if (i->dirty[k] && prng_below(prng, 4) < survive) {
+            keep_sector(i, k);
+        }
+    }
+    if (i->size > i->safe_size && survive > 0) {
+        i->safe_size = i->size;
+    }
+    forget_unsynced(i);
+}
+
+/* Journals keep changes of names in order: the first `keep` of them survive. */
+static void crash_names(struct simdisk *s, unsigned keep)
+{
     drop_handles(s);
-    for (unsigned i = 0; i < keep; i++) { /* Journals keep changes of names in order. */
+    for (unsigned i = 0; i < keep; i++) {
         apply_change(s, &s->safe, &s->pending[i]);
     }
     s->n_pending = 0;
     copy_names(s, &s->now, &s->safe);
+    s->countdown = 0;
+    s->failing = false;
+    s->left = UINT64_MAX;
+}
+
+void simdisk_crash(struct simdisk *s, struct prng *prng)
+{
+    crash_names(s, (unsigned)prng_below(prng, s->n_pending + 1u));
     for (unsigned i = 0; i < s->n_inodes; i++) {
         if (s->inodes[i].used) {
             crash_inode(&s->inodes[i], prng);
         }
     }
+    collect(s);
+}
+
+uint64_t simdisk_outcomes(const struct simdisk *s)
+{
+    uint64_t n = s->n_pending + UINT64_C(1);
+    for (unsigned i = 0; i < s->n_inodes; i++) {
+        const struct inode *inode = &s->inodes[i];
+        unsigned bits = inode->size > inode->safe_size ? 1 : 0;
+        for (size_t k = 0; k < inode->cap / SECTOR; k++) {
+            bits += inode->dirty[k];
+        }
+        assert(bits < 60 && n < UINT64_C(1) << (60 - bits));
+        n <<= bits;
+    }
+    return n;
+}
+
+/* Takes the lowest bit of *choices. */
+static bool choose(uint64_t *choices)
+{
+    bool yes = (*choices & 1) != 0;
+    *choices >>= 1;
+    return yes;
+}
+
+void simdisk_crash_to(struct simdisk *s, uint64_t outcome)
+{
+    uint64_t choices = outcome / (s->n_pending + UINT64_C(1));
+    assert(outcome < simdisk_outcomes(s));
+    crash_names(s, (unsigned)(outcome % (s->n_pending + UINT64_C(1))));
+    for (unsigned i = 0; i < s->n_inodes; i++) {
+        struct inode *inode = &s->inodes[i];
+        for (size_t k = 0; k < inode->cap / SECTOR; k++) {
+            if (inode->dirty[k] && choose(&choices)) {
+                keep_sector(inode, k);
+            }
+        }
+        if (inode->size > inode->safe_size && choose(&choices)) {
+            inode->safe_size = inode->size;
+        }
+        forget_unsynced(inode);
+    }
+    collect(s);
+}
+
+void simdisk_kill(struct simdisk *s)
+{
+    drop_handles(s);
     s->countdown = 0;
     s->failing = false;
-    collect(s);
+    s->left = UINT64_MAX;
+}
+
+static void *copy_bytes(struct simdisk *s, const void *from, size_t n)
+{
+    void *to = n == 0 ? NULL : mem_alloc(s->mem, n);
+    if (n > 0) {
+        memcpy(to, from, n);
+    }
+    return to;
+}
+
+struct simdisk *simdisk_copy(const struct simdisk *from)
+{
+    struct simdisk *s = simdisk_open(from->mem);
+    s->inodes = copy_bytes(s, from->inodes, from->n_inodes * sizeof from->inodes[0]);
+    s->n_inodes = from->n_inodes;
+    for (unsigned i = 0; i < s->n_inodes; i++) {
+        struct inode *inode = &s->inodes[i];
+        inode->now = copy_bytes(s, inode->now, inode->cap);
+        inode->safe = copy_bytes(s, inode->safe, inode->cap);
+        inode->dirty = copy_bytes(s, inode->dirty, inode->cap / SECTOR);
+    }
+    copy_names(s, &s->now, &from->now);
+    copy_names(s, &s->safe, &from->safe);
+    s->pending = copy_bytes(s, from->pending, from->cap_pending * sizeof from->pending[0]);
+    s->n_pending = from->n_pending;
+    s->cap_pending = from->cap_pending;
+    s->room = from->room;
+    s->lying = from->lying;
+    return s;
+}
+
+uint64_t simdisk_spent(const struct simdisk *s)
+{
+    return s->spent;
+}
+
+void simdisk_stop_after(struct simdisk *s, uint64_t units)
+{
+    s->left = units;
 }
 
 void simdisk_fail_after(struct simdisk *s, unsigned n)

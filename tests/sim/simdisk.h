@@ -28,6 +28,28 @@ void simdisk_crash(struct simdisk *s, struct prng *prng);
  * leaves a part of its bytes. 0: nothing fails. A crash resets it. */
 void simdisk_fail_after(struct simdisk *s, unsigned n);
 
+/* What was written so far: a byte of pwrite() counts one, and so does any other operation that
+ * changes something. */
+uint64_t simdisk_spent(const struct simdisk *s);
+
+/* Everything stops after that many more: of a write that goes beyond, the first bytes are taken;
+ * it and all that follows fail with ERR_IO. UINT64_MAX: nothing stops. A crash resets it. */
+void simdisk_stop_after(struct simdisk *s, uint64_t units);
+
+/* How many states a power failure could leave now: any subset of the unsynced sectors and file
+ * sizes, and any number of the first changes of names. Less than 2^60 or it is an assertion. */
+uint64_t simdisk_outcomes(const struct simdisk *s);
+
+/* Power fails and leaves one of them: 0 keeps nothing, the last one everything. */
+void simdisk_crash_to(struct simdisk *s, uint64_t outcome);
+
+/* The process dies, the power stays: open files are forgotten, what was written is there but no
+ * more durable than before. */
+void simdisk_kill(struct simdisk *s);
+
+/* Another disk with the same contents, without open files. Released with simdisk_close(). */
+struct simdisk *simdisk_copy(const struct simdisk *s);
+
 /* From now on sync() and sync_dir() do nothing but say they did: a planted fault. */
 void simdisk_lie(struct simdisk *s);
 
