@@ -3,17 +3,36 @@
 # that failed. Exits 1 if one failed, or if there was nothing to run.
 # usage: run-tests.sh BUILD PROGRAM...
 # Scripts named *.sh run one at a time after the programs: they use the whole machine.
+#
+# A shell starts its background jobs deaf to Ctrl-C, and timeout puts each test into a process group
+# of its own. So a signal is passed on by hand, and the tests get their time to clean up.
 build=$1
 shift
 logs=$build/test-logs
 mkdir -p "$logs"
 [ $# -gt 0 ] || { echo "run-tests: nothing to run" >&2; exit 1; }
 export BUILD="$build"
+jobs=
 
-run_one() {
+stop_all() {
+    trap '' INT TERM HUP
+    echo "run-tests: interrupted, waiting for the tests to clean up" >&2
+    for pid in $jobs; do
+        kill -TERM "$pid" 2>/dev/null
+    done
+    wait
+    exit 130
+}
+trap stop_all INT TERM HUP
+
+# One test; TERM is passed on to it. Run in a subshell.
+run_one() (
     name=$(echo "$1" | sed "s|^$build/tests/||; s|^tests/||; s|/|.|g")
     began=$(date +%s%N)
-    if timeout -k 10 "${TEST_TIMEOUT:-600}" "$1" >"$logs/$name.log" 2>&1; then
+    timeout -k "${TEST_GRACE:-30}" "${TEST_TIMEOUT:-600}" "$1" >"$logs/$name.log" 2>&1 &
+    test=$!
+    trap 'kill -TERM $test; wait $test; exit 130' TERM
+    if wait $test; then
         verdict=ok
     else
         verdict=FAIL
@@ -23,22 +42,29 @@ run_one() {
         tail -n 80 "$logs/$name.log" | sed 's/^/    /'
         : >"$logs/failed"
     fi
-}
+)
 
 rm -f "$logs/failed"
-jobs=$(nproc)
+slots=$(nproc)
 running=0
 for t in "$@"; do
     case $t in *.sh) continue ;; esac
     run_one "$t" &
+    jobs="$jobs $!"
     running=$((running + 1))
-    if [ "$running" -ge "$jobs" ]; then
+    if [ "$running" -ge "$slots" ]; then
         wait
         running=0
+        jobs=
     fi
 done
 wait
 for t in "$@"; do
-    case $t in *.sh) run_one "$t" ;; esac
+    case $t in *.sh)
+        run_one "$t" &
+        jobs=$!
+        wait $!
+        ;;
+    esac
 done
 [ ! -e "$logs/failed" ]

@@ -8,14 +8,17 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -30,6 +33,8 @@ static struct world {
     char build[256];
     pid_t registry;
     pid_t owner;
+    pid_t guard;
+    int guard_fd; /* The owner's end of the pair: one byte says that the world may go. */
 } world;
 
 /* Not Check's assertions: benchmarks use this too. */
@@ -149,21 +154,6 @@ static bool enter_namespaces(void)
            mount("", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
            shell("ip link set lo up; ip link add up0 type bridge; ip link set up0 up;"
                  "ip addr add 192.0.2.1/24 dev up0");
-}
-
-bool rig_world_open(void)
-{
-    const char *build = getenv("BUILD");
-    snprintf(world.build, sizeof world.build, "%s", build == NULL ? "build" : build);
-    snprintf(world.dir, sizeof world.dir, "/tmp/ecs-rig.XXXXXX");
-    if (geteuid() != 0 || mkdtemp(world.dir) == NULL || chmod(world.dir, 0755) != 0 ||
-        !enter_namespaces() || !write_config()) {
-        fprintf(stderr, "rig: needs root and namespaces: %s\n", strerror(errno));
-        return false;
-    }
-    world.owner = getpid();
-    registry_start();
-    return world.registry > 0 && push_images();
 }
 
 /* --- rig -----------------------------------------------------------------------------------------
@@ -309,13 +299,128 @@ static void purge_left(void)
     }
 }
 
+/* --- guard ---------------------------------------------------------------------------------------
+ *
+ * A second process removes the world, whichever way the first one ends: at its request, or when its
+ * pidfd says that it is gone (assertion, SIGTERM, SIGKILL). It has a session of its own, so that
+ * neither Ctrl-C nor a signal to the group reaches it, and it makes the directory itself, so that
+ * there is no moment in which something exists and nobody looks after it. */
+
+/* Kill every process of our namespace of that kind except this one and `spare`; false when there
+ * was none. The tests and their helpers share our mounts; supervisors have mounts of their own, but
+ * share our network. */
+static bool kill_namespace(const char *kind, pid_t spare)
+{
+    char path[300];
+    char own[64] = {0};
+    char other[64] = {0};
+    bool found = false;
+    struct dirent *e;
+    DIR *d = opendir("/proc");
+    snprintf(path, sizeof path, "/proc/self/ns/%s", kind);
+    if (d == NULL || readlink(path, own, sizeof own - 1) < 0) {
+        own[0] = '\0';
+    }
+    while (own[0] != '\0' && (e = readdir(d)) != NULL) {
+        pid_t pid = (pid_t)strtol(e->d_name, NULL, 10);
+        snprintf(path, sizeof path, "/proc/%s/ns/%s", e->d_name, kind);
+        memset(other, 0, sizeof other);
+        if (pid > 0 && pid != getpid() && pid != spare &&
+            readlink(path, other, sizeof other - 1) > 0 && strcmp(own, other) == 0) {
+            found = kill(pid, SIGKILL) == 0 || found;
+        }
+    }
+    if (d != NULL) {
+        closedir(d);
+    }
+    return found;
+}
+
+static void kill_all(const char *kind, pid_t spare)
+{
+    for (int i = 0; i < 1000 && kill_namespace(kind, spare); i++) {
+        struct timespec pause = {0, 5000000};
+        nanosleep(&pause, NULL);
+    }
+}
+
+/* The guard's life. fd is its end of the pair. */
+static void guard_run(int owner, int fd)
+{
+    struct pollfd fds[2] = {{.fd = owner, .events = POLLIN}, {.fd = fd, .events = POLLIN}};
+    char script[512];
+    pid_t spare;
+    while (poll(fds, 2, -1) < 0 && errno == EINTR) {
+    }
+    spare = fds[0].revents == 0 ? world.owner : 0;
+    kill_all("mnt", spare);
+    purge_left();
+    kill_all("net", spare);
+    snprintf(script, sizeof script,
+             "for d in /sys/fs/cgroup/ecs-test-%d-* /sys/fs/cgroup/*/ecs-test-%d-*; do\n"
+             " [ ! -d $d ] || find $d -depth -type d -exec rmdir {} +\n"
+             "done\n"
+             "rm -rf %s\n",
+             (int)world.owner, (int)world.owner, world.dir);
+    _exit(shell(script) ? EXIT_SUCCESS : EXIT_FAILURE);
+}
+
+/* Start the guard; it makes world.dir and tells its name. */
+static bool guard_start(void)
+{
+    sigset_t all;
+    int pair[2];
+    int owner = (int)syscall(SYS_pidfd_open, world.owner, 0);
+    ssize_t n;
+    if (owner < 0 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) {
+        return false;
+    }
+    fflush(NULL);
+    world.guard = fork();
+    if (world.guard == 0) {
+        close(pair[0]);
+        setsid();
+        sigfillset(&all);
+        sigprocmask(SIG_BLOCK, &all, NULL);
+        if (mkdtemp(world.dir) == NULL || chmod(world.dir, 0755) != 0 ||
+            send(pair[1], world.dir, sizeof world.dir, MSG_NOSIGNAL) < 0) {
+            _exit(EXIT_FAILURE);
+        }
+        guard_run(owner, pair[1]);
+    }
+    close(owner);
+    close(pair[1]);
+    world.guard_fd = pair[0];
+    do {
+        n = recv(pair[0], world.dir, sizeof world.dir, MSG_WAITALL);
+    } while (n < 0 && errno == EINTR);
+    return n == (ssize_t)sizeof world.dir;
+}
+
+bool rig_world_open(void)
+{
+    const char *build = getenv("BUILD");
+    snprintf(world.build, sizeof world.build, "%s", build == NULL ? "build" : build);
+    snprintf(world.dir, sizeof world.dir, "/tmp/ecs-rig.XXXXXX");
+    world.owner = getpid();
+    if (geteuid() != 0 || !enter_namespaces() || !guard_start() || !write_config()) {
+        fprintf(stderr, "rig: needs root and namespaces: %s\n", strerror(errno));
+        return false;
+    }
+    registry_start();
+    return world.registry > 0 && push_images();
+}
+
 void rig_world_close(void)
 {
-    char script[256];
+    int status = EXIT_FAILURE;
     registry_stop();
-    purge_left();
-    snprintf(script, sizeof script, "rm -rf %s", world.dir);
-    shell(script);
+    if (world.guard > 0) {
+        (void)send(world.guard_fd, "", 1, MSG_NOSIGNAL);
+        waitpid(world.guard, &status, 0);
+        close(world.guard_fd);
+        must(status == 0);
+    }
 }
 
 /* --- requests ------------------------------------------------------------------------------------
