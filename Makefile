@@ -35,7 +35,7 @@ LDFLAGS  += -pie -Wl,-z,relro,-z,now -Wl,--gc-sections -Wl,--as-needed $(SANFLAG
 COMMON_LIBS := -lnghttp2 -lhttp_parser -ljansson -lssl -lcrypto -luv -lpthread -lm
 CTRL_LIBS   := -lraft -lprotobuf-c -lsqlite3 $(COMMON_LIBS)
 AGENT_LIBS  := -lprotobuf-nanopb -lsqlite3 -lseccomp -lmnl -larchive $(COMMON_LIBS)
-ADMIN_LIBS  := -lprotobuf-c $(COMMON_LIBS)
+ADMIN_LIBS  := $(CTRL_LIBS)
 CHECK_LIBS  := -lcheck -lsubunit -lrt -lm
 
 # --- sources -------------------------------------------------------------------------------------
@@ -68,7 +68,7 @@ BIN := $(if $(wildcard controller/main.c),$(BUILD)/bin/ecs-controller) \
        $(if $(wildcard admin/main.c),$(BUILD)/bin/ecs-admin)
 
 # --- the targets of `make help` --------------------------------------------------------------------
-.PHONY: all demo test test-unit test-integration test-e2e bench fuzz sim lint format install \
+.PHONY: all demo test test-unit test-integration test-e2e test-runbooks bench fuzz sim lint format install \
         uninstall clean help build-tests deps man
 
 all: $(BIN) man ## build the programs under build/bin
@@ -166,7 +166,8 @@ $(BUILD)/bin/ecs-controller: $(call objs,controller/main.c) $(lib_controller) $(
 	$(link) $(CTRL_LIBS)
 $(BUILD)/bin/ecs-agent: $(call objs,agent/main.c) $(lib_agent) $(lib_nano) $(lib_common)
 	$(link) $(AGENT_LIBS)
-# The CLI shares the codec (JSON to protobuf) with the controller; only those objects are linked.
+# The CLI shares the codec (JSON to protobuf) with the controller, and for the offline tools the log
+# and checkpoint files; only those objects are linked.
 $(BUILD)/bin/ecs-admin: $(call objs,admin/main.c) $(lib_admin) $(lib_controller) $(lib_pbc) $(lib_common)
 	$(link) $(ADMIN_LIBS)
 # The supervisor is static and small: one lives beside every container.
@@ -227,6 +228,9 @@ test-integration: $(BIN) $(integ_bin) ## real controllers, sockets, TLS and log 
 
 test-e2e: all ## the lab: namespaces, real containers, aws CLI and stock gRPC clients
 	@tests/run-tests.sh $(BUILD) $(wildcard tests/e2e/test_*.sh)
+
+test-runbooks: all ## every runbook of docs/operations.md carried out in a lab
+	@tests/run-tests.sh $(BUILD) $(wildcard tests/e2e/runbooks/*.sh)
 
 bench: all $(bench_bin) ## programs that measure; each prints a table and writes build/bench/NAME.json
 	@for b in $(bench_bin); do $$b --json $$b.json $(BENCHFLAGS) || exit 1; done

@@ -93,6 +93,7 @@ extern const struct command_def task_commands[];
 extern const struct command_def service_commands[];
 extern const struct command_def control_commands[];
 extern const struct command_def pki_commands[];
+extern const struct command_def inspect_commands[]; /* admin/offline */
 
 /* --- arguments: args.c
  * ----------------------------------------------------------------------------- */

@@ -71,7 +71,7 @@ static const struct conf_option global_options[] = {
 
 static const struct command_def *const groups[] = {
     cluster_commands, node_commands,    taskdef_commands, task_commands,
-    service_commands, control_commands, pki_commands,
+    service_commands, control_commands, inspect_commands, pki_commands,
 };
 #define N_GROUPS (sizeof groups / sizeof groups[0])
 

@@ -47,4 +47,11 @@ struct disk {
 int disk_posix_open(const char *path, struct disk *ret, struct err *err);
 void disk_posix_close(struct disk *d); /* Zeroed is fine. */
 
+/* A directory to look at, not to touch: for the operators' tools. Nothing is made, locked, synced
+ * or removed; what is written goes nowhere, and a file that should be created is an empty one in
+ * memory. So the same code that opens a log for a controller can be run to see what it would say.
+ * ERR_NOTFOUND when there is no such directory. */
+int disk_readonly_open(const char *path, struct disk *ret, struct err *err);
+void disk_readonly_close(struct disk *d); /* Zeroed is fine. */
+
 #endif

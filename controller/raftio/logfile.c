@@ -42,8 +42,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define MARK_FILE "watermark"
-
 /* --- names ----------------------------------------------------------------------------------- */
 
 void logfile_segment_name(uint32_t number, char ret[DISK_NAME_MAX])
@@ -283,7 +281,7 @@ int logfile_open(const struct disk *disk, const struct mem *mem,
     l->next_number = 1;
     buf_init(&l->pending, mem, LOGFILE_PENDING_MAX + logfile_record_size(REPLICA_ENTRY_MAX));
     cache_init(ret_entries, mem);
-    rv = slots_open(&l->mark, disk, MARK_FILE, err);
+    rv = slots_open(&l->mark, disk, LOGFILE_MARK_NAME, err);
     if (rv == 0) {
         rv = logfile_scan(l, ret_entries, err);
     }

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 
 #define LOGFILE_SPARE_NAME  "log-spare"
+#define LOGFILE_MARK_NAME   "watermark"
 #define LOGFILE_HEAD        64u
 #define LOGFILE_RECORD      40u
 #define LOGFILE_PENDING_MAX 8388608u /* 8 MiB; larger batches are written in parts. */
@@ -57,6 +58,24 @@ static inline uint32_t logfile_record_crc(const uint8_t *p, size_t len)
 {
     return crc32c(crc32c(0, p, 4), p + 8, LOGFILE_RECORD - 8 + len);
 }
+
+/* The numbers of the files there are, ascending. */
+struct logfile_names {
+    const struct mem *mem;
+    uint32_t *numbers;
+    size_t n;
+    size_t cap;
+};
+
+int logfile_names_read(struct logfile_names *names, const struct disk *disk, const struct mem *mem,
+                       struct err *err);
+void logfile_names_close(struct logfile_names *names); /* Zeroed is fine. */
+
+/* Is there a whole record of this file at this offset of its bytes? Its size, or 0. */
+size_t logfile_record_at(const uint8_t *data, size_t size, size_t offset, uint32_t number);
+
+/* Are these bytes the head of this file? */
+bool logfile_head_is_whole(const uint8_t *head, size_t size, uint32_t number);
 
 void logfile_segment_name(uint32_t number, char ret[DISK_NAME_MAX]);
 

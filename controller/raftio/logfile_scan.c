@@ -7,13 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct names { /* Numbers of the files there are. */
-    const struct mem *mem;
-    uint32_t *numbers;
-    size_t n;
-    size_t cap;
-};
-
 struct scan { /* One file in memory. */
     struct logfile *l;
     struct cache *entries;
@@ -26,7 +19,7 @@ struct scan { /* One file in memory. */
 
 static void note_name(void *arg, const char *name)
 {
-    struct names *names = arg;
+    struct logfile_names *names = arg;
     uint64_t number;
     struct str s = str_of(name);
     if (s.n != 14 || !str_starts(s, "log-") || !str_u64(str_slice(s, 4, s.n), &number) ||
@@ -49,26 +42,50 @@ static int compare_numbers(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+int logfile_names_read(struct logfile_names *names, const struct disk *disk, const struct mem *mem,
+                       struct err *err)
+{
+    int rv;
+    *names = (struct logfile_names){.mem = mem};
+    rv = disk->list(disk->ctx, note_name, names, err);
+    if (rv == 0 && names->n > 0) {
+        qsort(names->numbers, names->n, sizeof *names->numbers, compare_numbers);
+    }
+    return rv;
+}
+
+void logfile_names_close(struct logfile_names *names)
+{
+    if (names->mem != NULL) {
+        mem_free(names->mem, names->numbers, names->cap * sizeof *names->numbers);
+    }
+    *names = (struct logfile_names){0};
+}
+
 static int damaged(const struct scan *s, struct err *err, const char *why)
 {
     return err_set(err, ERR_CORRUPT, "%s: damaged at offset %zu (entry %llu): %s", s->name,
                    s->offset, (unsigned long long)cache_last(s->entries) + 1, why);
 }
 
-/* Is there a whole record of this file at this offset? Its size, or 0. */
-static size_t record_at(const struct scan *s, size_t offset)
+size_t logfile_record_at(const uint8_t *data, size_t size, size_t offset, uint32_t number)
 {
-    const uint8_t *p = s->data + offset;
+    const uint8_t *p = data + offset;
     uint32_t len;
-    if (s->size - offset < LOGFILE_RECORD || get_u32(p + 32) != s->number) {
+    if (size - offset < LOGFILE_RECORD || get_u32(p + 32) != number) {
         return 0;
     }
     len = get_u32(p);
-    if (len > REPLICA_ENTRY_MAX || logfile_record_size(len) > s->size - offset ||
+    if (len > REPLICA_ENTRY_MAX || logfile_record_size(len) > size - offset ||
         logfile_record_crc(p, len) != get_u32(p + 4)) {
         return 0;
     }
     return logfile_record_size(len);
+}
+
+static size_t record_at(const struct scan *s, size_t offset)
+{
+    return logfile_record_at(s->data, s->size, offset, s->number);
 }
 
 /* No whole record at s->offset: the end, a torn tail, or damage? */
@@ -116,13 +133,18 @@ static int read_records(struct scan *s, struct err *err)
     return 0;
 }
 
+bool logfile_head_is_whole(const uint8_t *head, size_t size, uint32_t number)
+{
+    return size >= LOGFILE_HEAD && memcmp(head, logfile_magic, sizeof logfile_magic) == 0 &&
+           crc32c(0, head + 12, LOGFILE_HEAD - 12) == get_u32(head + 8) &&
+           get_u32(head + 12) == number && get_u64(head + 16) != 0;
+}
+
 static int read_head(struct scan *s, bool oldest, struct logfile_segment *ret, struct err *err)
 {
     const uint8_t *p = s->data;
     uint64_t first;
-    if (s->size < LOGFILE_HEAD || memcmp(p, logfile_magic, sizeof logfile_magic) != 0 ||
-        crc32c(0, p + 12, LOGFILE_HEAD - 12) != get_u32(p + 8) || get_u32(p + 12) != s->number ||
-        get_u64(p + 16) == 0) {
+    if (!logfile_head_is_whole(p, s->size, s->number)) {
         return err_set(err, ERR_CORRUPT, "%s: damaged at offset 0 (head)", s->name);
     }
     first = get_u64(p + 16);
@@ -177,7 +199,7 @@ static int scan_file(struct logfile *l, struct cache *entries, uint32_t number, 
     return rv;
 }
 
-static int check_mark(const struct logfile *l, const struct names *names, struct err *err)
+static int check_mark(const struct logfile *l, const struct logfile_names *names, struct err *err)
 {
     const struct slot *mark = slots_newest(&l->mark);
     uint64_t number;
@@ -210,15 +232,12 @@ static int drop_spare(struct logfile *l, struct err *err)
 
 int logfile_scan(struct logfile *l, struct cache *entries, struct err *err)
 {
-    struct names names = {.mem = l->mem};
+    struct logfile_names names = {0};
     int rv = drop_spare(l, err);
     if (rv == 0) {
-        rv = l->disk->list(l->disk->ctx, note_name, &names, err);
+        rv = logfile_names_read(&names, l->disk, l->mem, err);
     }
     if (rv == 0) {
-        if (names.n > 0) {
-            qsort(names.numbers, names.n, sizeof *names.numbers, compare_numbers);
-        }
         rv = check_mark(l, &names, err);
     }
     for (size_t i = 0; rv == 0 && i < names.n; i++) {
@@ -233,6 +252,6 @@ int logfile_scan(struct logfile *l, struct cache *entries, struct err *err)
             l->next_number = s.number + 1;
         }
     }
-    mem_free(l->mem, names.numbers, names.cap * sizeof *names.numbers);
+    logfile_names_close(&names);
     return rv;
 }

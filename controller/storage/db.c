@@ -275,21 +275,23 @@ int db_put_point(struct db *db, const struct storage_point *point, uint64_t rows
     return run(db, db->point, "write the point", err);
 }
 
-static int table_row(sqlite3_stmt *s, uint8_t kind, db_row_cb cb, void *ctx, struct err *err)
+static struct db_raw_row raw_row(sqlite3_stmt *s, uint8_t kind)
 {
-    int64_t slot = sqlite3_column_int64(s, 0);
-    int64_t crc = sqlite3_column_int64(s, 1);
     const void *data = sqlite3_column_blob(s, 2);
-    struct str bytes =
-        str_make(data == NULL ? "" : (const char *)data, (size_t)sqlite3_column_bytes(s, 2));
-    if (slot < 0 || slot >= SLOT_NONE || crc != row_crc(kind, (uint32_t)slot, bytes)) {
-        return err_set(err, ERR_CORRUPT, "table %s, slot %lld: checksum does not match",
-                       tables[kind], (long long)slot);
-    }
-    return cb(ctx, kind, (uint32_t)slot, bytes, err);
+    int64_t crc = sqlite3_column_int64(s, 1);
+    struct db_raw_row row = {
+        .table = tables[kind],
+        .kind = kind,
+        .slot = sqlite3_column_int64(s, 0),
+        .bytes =
+            str_make(data == NULL ? "" : (const char *)data, (size_t)sqlite3_column_bytes(s, 2)),
+    };
+    row.whole = row.slot >= 0 && row.slot < SLOT_NONE &&
+                crc == row_crc(kind, (uint32_t)row.slot, row.bytes);
+    return row;
 }
 
-static int each_in_table(sqlite3 *sql, uint8_t kind, db_row_cb cb, void *ctx, struct err *err)
+int db_each_raw(sqlite3 *sql, uint8_t kind, db_raw_cb cb, void *ctx, struct err *err)
 {
     char query[SQL_MAX];
     sqlite3_stmt *s = NULL;
@@ -301,17 +303,38 @@ static int each_in_table(sqlite3 *sql, uint8_t kind, db_row_cb cb, void *ctx, st
         return db_error(sql, err, query);
     }
     while (rv == 0 && (rc = sqlite3_step(s)) != SQLITE_DONE) {
-        rv = rc == SQLITE_ROW ? table_row(s, kind, cb, ctx, err) : db_error(sql, err, query);
+        if (rc == SQLITE_ROW) {
+            struct db_raw_row row = raw_row(s, kind);
+            rv = cb(ctx, &row, err);
+        } else {
+            rv = db_error(sql, err, query);
+        }
     }
     (void)sqlite3_finalize(s);
     return rv;
 }
 
+struct whole_rows {
+    db_row_cb cb;
+    void *ctx;
+};
+
+static int whole_row(void *ctx, const struct db_raw_row *row, struct err *err)
+{
+    struct whole_rows *w = ctx;
+    if (!row->whole) {
+        return err_set(err, ERR_CORRUPT, "table %s, slot %lld: checksum does not match", row->table,
+                       (long long)row->slot);
+    }
+    return w->cb(w->ctx, row->kind, (uint32_t)row->slot, row->bytes, err);
+}
+
 int db_each_row(sqlite3 *sql, db_row_cb cb, void *ctx, struct err *err)
 {
+    struct whole_rows w = {cb, ctx};
     int rv = 0;
     for (uint8_t kind = 1; kind < KIND_N && rv == 0; kind++) {
-        rv = each_in_table(sql, kind, cb, ctx, err);
+        rv = db_each_raw(sql, kind, whole_row, &w, err);
     }
     return rv;
 }

@@ -11,6 +11,7 @@
 #include "controller/storage/checkpoint.h"
 
 #include <sqlite3.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 struct db { /* Zeroed before use. */
@@ -50,6 +51,18 @@ int db_put_point(struct db *db, const struct storage_point *point, uint64_t rows
  * it. */
 typedef int (*db_row_cb)(void *ctx, uint8_t kind, uint32_t slot, struct str bytes, struct err *err);
 int db_each_row(sqlite3 *sql, db_row_cb cb, void *ctx, struct err *err);
+
+/* The same over every row there is, whole or not; slot is what the table says. A table that cannot
+ * be read ends it with its error. */
+struct db_raw_row {
+    const char *table;
+    uint8_t kind;
+    bool whole; /* The slot is possible and the checksum fits. */
+    int64_t slot;
+    struct str bytes;
+};
+typedef int (*db_raw_cb)(void *ctx, const struct db_raw_row *row, struct err *err);
+int db_each_raw(sqlite3 *sql, uint8_t kind, db_raw_cb cb, void *ctx, struct err *err);
 
 /* A hash over all rows. */
 int db_hash_rows(sqlite3 *sql, uint64_t *ret, struct err *err);

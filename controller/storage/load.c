@@ -1,6 +1,7 @@
 /* The checkpoint into the store, at start and after a new one was installed. A connection of its
  * own, so that any thread may do it. */
-#include "controller/storage/checkpoint.h"
+#include "controller/storage/load.h"
+
 #include "controller/storage/storage_int.h"
 
 struct loader {
@@ -52,17 +53,25 @@ static int load_all(sqlite3 *sql, struct loader *l, struct err *err)
     return rv;
 }
 
+int load_store(sqlite3 *sql, const struct codec *codec, struct store *store, const struct mem *mem,
+               struct err *err)
+{
+    struct loader l = {.codec = codec, .store = store};
+    int rv;
+    arena_init(&l.arena, mem);
+    rv = load_all(sql, &l, err);
+    arena_close(&l.arena);
+    return rv;
+}
+
 int storage_load(struct storage *s, struct store *store, const struct mem *mem, struct err *err)
 {
-    struct loader l = {.codec = s->options.codec, .store = store};
     sqlite3 *sql;
     int rv = db_connect(s->path, SQLITE_OPEN_READWRITE, &sql, err);
     if (rv != 0) {
         return rv;
     }
-    arena_init(&l.arena, mem);
-    rv = load_all(sql, &l, err);
-    arena_close(&l.arena);
+    rv = load_store(sql, s->options.codec, store, mem, err);
     (void)sqlite3_close(sql);
     return rv == 0 ? 0 : err_wrap(err, rv, "%s", s->path);
 }

@@ -5,6 +5,7 @@
 #include "controller/core/schema.h"
 #include "controller/storage/checkpoint.h"
 #include "controller/storage/db.h"
+#include "controller/storage/image.h"
 #include "tests/lib/test.h"
 #include "tests/unit/controller/storage/scratch.h"
 
@@ -195,10 +196,121 @@ START_TEST(a_checkpoint_that_is_not_what_it_says_is_refused)
     }
 END_TEST
 
+static void compare_image(struct fixture *x, const char *path)
+{
+    struct image *image = NULL;
+    struct storage_point at;
+    uint64_t hash;
+    struct err err = {0};
+    struct store *copy = store_open(test_mem());
+    ck_assert_msg(image_open(path, &image, &err) == 0, "%s", err.text);
+    ck_assert_msg(image_load(image, x->codec, copy, test_mem(), &err) == 0, "%s", err.text);
+    ck_assert_int_eq(image_point(image, &at, &hash, &err), 0);
+    ck_assert_uint_eq(at.index, x->index);
+    compare(x->store, copy);
+    store_close(copy);
+    image_close(image);
+}
+
+static void copy_to(const char *from, const char *to)
+{
+    static char chunk[4096];
+    FILE *in = fopen(from, "rb");
+    FILE *out = fopen(to, "wb");
+    size_t n;
+    ck_assert(in != NULL && out != NULL);
+    while ((n = fread(chunk, 1, sizeof chunk, in)) > 0) {
+        ck_assert_uint_eq(fwrite(chunk, 1, n, out), n);
+    }
+    (void)fclose(in);
+    ck_assert_int_eq(fclose(out), 0);
+}
+
+static void wait_durable(struct fixture *x)
+{
+    storage_flush(x->s);
+    while (storage_durable(x->s).index < x->index) {
+        (void)usleep(1000);
+    }
+}
+
+START_TEST(an_image_is_read_beside_a_controller_after_a_crash_and_at_rest)
+    {
+        struct fixture x = {0};
+        struct prng p;
+        char path[200];
+        char wal[210];
+        char crashed[SCRATCH_LEN];
+        char copy[200];
+        char copy_wal[210];
+        prng_init(&p, 23);
+        start(&x);
+        for (int i = 0; i < 50; i++) {
+            random_command(&x, &p);
+        }
+        wait_durable(&x);
+        (void)snprintf(path, sizeof path, "%s/checkpoint.db", x.dir);
+        (void)snprintf(wal, sizeof wal, "%s-wal", path);
+        compare_image(&x, path); /* In use. */
+        scratch_dir(crashed);
+        (void)snprintf(copy, sizeof copy, "%s/checkpoint.db", crashed);
+        (void)snprintf(copy_wal, sizeof copy_wal, "%s-wal", copy);
+        copy_to(path, copy);
+        copy_to(wal, copy_wal);
+        compare_image(&x, copy); /* As a crash leaves it. */
+        ck_assert_int_eq(access(copy_wal, F_OK), 0);
+        ck_assert_int_eq(storage_close(x.s, NULL), 0);
+        compare_image(&x, path); /* Closed. */
+        store_close(x.store);
+        finish(&x);
+    }
+END_TEST
+
+static int count_bad(void *ctx, const struct image_row *row, struct err *err)
+{
+    unsigned *n = ctx;
+    (void)err;
+    *n += row->whole ? 0 : 1;
+    return 0;
+}
+
+START_TEST(an_image_shows_damaged_rows_and_does_not_load)
+    {
+        struct fixture x = {0};
+        struct prng p;
+        struct image *image = NULL;
+        struct store *store;
+        struct err err = {0};
+        unsigned n_bad = 0;
+        sqlite3 *sql;
+        char path[200];
+        prng_init(&p, 24);
+        start(&x);
+        for (int i = 0; i < 50; i++) {
+            random_command(&x, &p);
+        }
+        stop(&x);
+        (void)snprintf(path, sizeof path, "%s/checkpoint.db", x.dir);
+        ck_assert_int_eq(db_connect(path, SQLITE_OPEN_READWRITE, &sql, &err), 0);
+        ck_assert_int_eq(db_exec(sql, "UPDATE taskdef SET data = data || x'00'", &err), 0);
+        sqlite3_close(sql);
+        ck_assert_int_eq(image_open(path, &image, &err), 0);
+        ck_assert_int_eq(image_each(image, count_bad, &n_bad, &err), 0);
+        ck_assert_uint_gt(n_bad, 0);
+        store = store_open(test_mem());
+        ck_assert_int_eq(image_load(image, x.codec, store, test_mem(), &err), ERR_CORRUPT);
+        store_close(store);
+        image_close(image);
+        finish(&x);
+    }
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("load");
     TEST_CASE(s, "load", 60, a_store_loaded_from_its_checkpoint_is_the_same_store,
-              a_checkpoint_that_is_not_what_it_says_is_refused);
+              a_checkpoint_that_is_not_what_it_says_is_refused,
+              an_image_is_read_beside_a_controller_after_a_crash_and_at_rest,
+              an_image_shows_damaged_rows_and_does_not_load);
     return scratch_run(s);
 }
