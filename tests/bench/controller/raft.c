@@ -7,15 +7,14 @@
 #include "common/loop/loop.h"
 #include "common/loop/sysmem.h"
 #include "controller/raftio/raftnode.h"
+#include "tests/lib/freeport.h"
+#include "tests/lib/report.h"
 
-#include <arpa/inet.h>
 #include <dirent.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -24,20 +23,12 @@
 #define CLIENTS_MAX 2000u
 #define SAMPLES_MAX 2000000u
 #define RUNS        3
-#define ROWS_MAX    24
 
 struct batch {
     struct bench *x;
     unsigned n;
     unsigned client[CLIENTS_MAX];
     bool in_flight;
-};
-
-struct row {
-    char name[48];
-    const char *unit;
-    double v[16];
-    unsigned n;
 };
 
 struct bench {
@@ -63,8 +54,7 @@ struct bench {
     unsigned reads_left;
     uint64_t n_reads;
 
-    struct row rows[ROWS_MAX];
-    unsigned n_rows;
+    struct report report;
 };
 
 /* --- clients --------------------------------------------------------------------------------- */
@@ -172,20 +162,6 @@ static void start_node(struct bench *x, unsigned i)
     }
 }
 
-static uint16_t free_port(void)
-{
-    struct sockaddr_in a = {.sin_family = AF_INET};
-    socklen_t len = sizeof a;
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-    a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (bind(fd, (struct sockaddr *)&a, sizeof a) != 0 ||
-        getsockname(fd, (struct sockaddr *)&a, &len) != 0) {
-        exit(1);
-    }
-    close(fd);
-    return ntohs(a.sin_port);
-}
-
 static void nothing(void *data)
 {
     (void)data;
@@ -221,21 +197,6 @@ static double wait_leader(struct bench *x)
 }
 
 /* --- cases ----------------------------------------------------------------------------------- */
-
-static void add(struct bench *x, const char *name, const char *unit, double v)
-{
-    for (unsigned i = 0; i < x->n_rows; i++) {
-        struct row *r = &x->rows[i];
-        if (strcmp(r->name, name) == 0 && strcmp(r->unit, unit) == 0) {
-            r->v[r->n++] = v;
-            return;
-        }
-    }
-    (void)snprintf(x->rows[x->n_rows].name, sizeof x->rows[0].name, "%s", name);
-    x->rows[x->n_rows].unit = unit;
-    x->rows[x->n_rows].v[0] = v;
-    x->rows[x->n_rows++].n = 1;
-}
 
 static int compare_u32(const void *a, const void *b)
 {
@@ -277,10 +238,11 @@ static void bench_clients(struct bench *x, unsigned clients, unsigned batches, u
     run_ms(x, ms);
     drain(x);
     (void)snprintf(name, sizeof name, "%u clients, %u in flight", clients, batches);
-    add(x, name, "commands/s", (double)x->n_done / ((double)(uv_hrtime() - began) / 1e9));
+    report_add(&x->report, name, "throughput", "commands/s",
+               (double)x->n_done / ((double)(uv_hrtime() - began) / 1e9));
     qsort(x->samples_us, x->n_samples, sizeof x->samples_us[0], compare_u32);
-    add(x, name, "ms p50", percentile_ms(x, 50));
-    add(x, name, "ms p99", percentile_ms(x, 99));
+    report_add(&x->report, name, "latency p50", "ms", percentile_ms(x, 50));
+    report_add(&x->report, name, "latency p99", "ms", percentile_ms(x, 99));
 }
 
 static void on_read(void *arg, int status)
@@ -305,8 +267,8 @@ static void bench_reads(struct bench *x, uint64_t ms)
         }
     }
     run_ms(x, ms);
-    add(x, "64 linearizable readers", "reads/s",
-        (double)x->n_reads / ((double)(uv_hrtime() - began) / 1e9));
+    report_add(&x->report, "64 linearizable readers", "throughput", "reads/s",
+               (double)x->n_reads / ((double)(uv_hrtime() - began) / 1e9));
     x->draining = true;
     while (x->reads_left > 0) {
         uv_run(&x->loop, UV_RUN_ONCE);
@@ -321,54 +283,14 @@ static void bench_failover(struct bench *x, unsigned n)
         raftnode_close(x->node[dead]);
         x->node[dead] = NULL;
         x->ready[dead] = false;
-        add(x, "leader gone to next one ready", "ms", wait_leader(x));
+        report_add(&x->report, "leader gone", "next one ready", "ms", wait_leader(x));
         start_node(x, dead);
         run_ms(x, 500);
         (void)wait_leader(x);
     }
 }
 
-/* --- output ---------------------------------------------------------------------------------- */
-
-static int compare_double(const void *a, const void *b)
-{
-    double x = *(const double *)a;
-    double y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static void print_rows(struct bench *x, FILE *json)
-{
-    struct utsname machine;
-    double load = 0;
-    (void)uname(&machine);
-    (void)getloadavg(&load, 1);
-    if (json != NULL) {
-        fprintf(json,
-                "{\"name\":\"raft\",\"commit\":\"%s\",\"machine\":\"%s %s\",\"load\":%.2f,"
-                "\"rows\":[",
-                getenv("ECS_COMMIT") != NULL ? getenv("ECS_COMMIT") : "", machine.sysname,
-                machine.machine, load);
-    }
-    printf("%-34s %-12s %12s %12s %12s\n", "case", "unit", "median", "min", "max");
-    for (unsigned i = 0; i < x->n_rows; i++) {
-        struct row *r = &x->rows[i];
-        qsort(r->v, r->n, sizeof r->v[0], compare_double);
-        printf("%-34s %-12s %12.2f %12.2f %12.2f\n", r->name, r->unit, r->v[r->n / 2], r->v[0],
-               r->v[r->n - 1]);
-        if (json != NULL) {
-            fprintf(json,
-                    "%s{\"case\":\"%s\",\"metric\":\"%s\",\"unit\":\"%s\",\"median\":%.2f,"
-                    "\"min\":%.2f,\"max\":%.2f}",
-                    i == 0 ? "" : ",", r->name, r->unit, r->unit, r->v[r->n / 2], r->v[0],
-                    r->v[r->n - 1]);
-        }
-    }
-    if (json != NULL) {
-        fprintf(json, "]}\n");
-        fclose(json);
-    }
-}
+/* --- the whole run ---------------------------------------------------------------------------- */
 
 static void remove_dirs(struct bench *x)
 {
@@ -410,21 +332,10 @@ static void run_all(struct bench *x, bool quick)
 int main(int argc, char **argv)
 {
     struct bench *x = calloc(1, sizeof *x);
-    FILE *json = NULL;
-    bool quick = false;
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--quick") == 0) {
-            quick = true;
-        } else if (strcmp(argv[i], "--json") == 0 && i + 1 < argc) {
-            json = fopen(argv[++i], "w");
-        } else {
-            fprintf(stderr, "usage: raft [--quick] [--json FILE]\n");
-            return 2;
-        }
-    }
     if (x == NULL || (x->samples_us = calloc(SAMPLES_MAX, sizeof *x->samples_us)) == NULL) {
         return 1;
     }
+    report_open(&x->report, "raft", argc, argv);
     (void)signal(SIGPIPE, SIG_IGN);
     (void)uv_loop_init(&x->loop);
     (void)snprintf(x->dir, sizeof x->dir, "%s/bench-raft-XXXXXX",
@@ -433,16 +344,16 @@ int main(int argc, char **argv)
         return 1;
     }
     for (unsigned i = 0; i < NODES; i++) {
-        (void)snprintf(x->address[i], sizeof x->address[i], "127.0.0.1:%u", free_port());
+        (void)snprintf(x->address[i], sizeof x->address[i], "127.0.0.1:%u", freeport());
         x->members[i] = (struct raftnode_member){i + 1, x->address[i]};
         x->batch[i % 2].x = x;
     }
-    run_all(x, quick);
+    run_all(x, x->report.quick);
     for (unsigned i = 0; i < NODES; i++) {
         raftnode_close(x->node[i]);
     }
     loop_drain(&x->loop);
-    print_rows(x, json);
+    report_close(&x->report);
     remove_dirs(x);
     free(x->samples_us);
     free(x);
