@@ -325,17 +325,30 @@ static int receive_append(struct replica *r, uint64_t peer, const struct raft_ap
     return 0;
 }
 
-static void note_capacity(struct replica *r, uint64_t peer, unsigned short capacity)
+struct replica_peer *replica_peer(struct replica *r, uint64_t id)
 {
     unsigned i = 0;
-    while (i < r->n_peers && r->peers[i].id != peer) {
+    while (i < r->n_peers && r->peers[i].id != id) {
         i++;
     }
     if (i == REPLICA_MEMBERS_MAX) {
-        return;
+        return NULL;
     }
-    r->n_peers += i == r->n_peers;
-    r->peers[i] = (struct replica_peer){peer, capacity};
+    if (i == r->n_peers) {
+        r->peers[r->n_peers++] = (struct replica_peer){.id = id};
+    }
+    return &r->peers[i];
+}
+
+static void note_answer(struct replica *r, uint64_t id,
+                        const struct raft_append_entries_result *result)
+{
+    struct replica_peer *peer = replica_peer(r, id);
+    if (peer != NULL) {
+        peer->has_capacity = true;
+        peer->capacity = result->capacity;
+        peer->sent = result->rejected > 0 ? 0 : peer->sent;
+    }
 }
 
 /* A refusal that contradicts what this peer acknowledged in this term has been overtaken. libraft
@@ -365,7 +378,7 @@ static int receive_raft(struct replica *r, uint64_t peer, const struct raft_mess
         if (is_overtaken(r, peer, &from->append_entries_result)) {
             return 0;
         }
-        note_capacity(r, peer, from->append_entries_result.capacity);
+        note_answer(r, peer, &from->append_entries_result);
         break;
     case RAFT_REQUEST_VOTE:
         if (from->request_vote.candidate_id != peer) {
@@ -450,7 +463,8 @@ static bool has_capacity(const struct replica *r)
         return true;
     }
     for (unsigned i = 0; i < r->n_peers; i++) {
-        low += r->peers[i].capacity < r->set.capacity_min && replica_is_voter(r, r->peers[i].id);
+        const struct replica_peer *p = &r->peers[i];
+        low += p->has_capacity && p->capacity < r->set.capacity_min && replica_is_voter(r, p->id);
     }
     return r->capacity >= r->set.capacity_min && low <= (replica_voters(r) - 1) / 2;
 }
@@ -545,8 +559,9 @@ int replica_transfer(struct replica *r, uint64_t now_ms, uint64_t peer, struct e
 uint64_t replica_roomy_peer(const struct replica *r)
 {
     for (unsigned i = 0; i < r->n_peers; i++) {
-        if (r->peers[i].capacity >= r->set.capacity_min && replica_is_voter(r, r->peers[i].id)) {
-            return r->peers[i].id;
+        const struct replica_peer *p = &r->peers[i];
+        if (p->has_capacity && p->capacity >= r->set.capacity_min && replica_is_voter(r, p->id)) {
+            return p->id;
         }
     }
     return 0;

@@ -19,9 +19,12 @@ struct replica_conf { /* A committed configuration and the entry that brought it
 
 #define REPLICA_CONFS_MAX 8u
 
-struct replica_peer { /* What a peer last said about its disk. */
+struct replica_peer { /* What the leader knows of a peer, in this term. */
     uint64_t id;
-    unsigned short capacity;
+    bool has_capacity;
+    unsigned short capacity; /* Of its disk, as it last said. */
+    uint64_t sent;           /* The last long message to it ended with this entry ... */
+    uint64_t sent_ms;        /* ... and went out then. */
 };
 
 /* One round at a time: reads asked for while one is out wait for the next. */
@@ -86,6 +89,9 @@ int replica_leave(struct replica *r, int rv, struct err *err);
 
 /* One raft_step() with everything its update asks for. event->time is filled in. */
 int replica_step(struct replica *r, struct raft_event *event, struct err *err);
+
+/* What is known of a peer; made if there is room. NULL: there is none. */
+struct replica_peer *replica_peer(struct replica *r, uint64_t id);
 
 /* Is there something left to apply? */
 bool replica_has_backlog(const struct replica *r);

@@ -13,7 +13,8 @@
  * Known gaps of 0.22.1 that are closed here: answers to messages of an older term carry an
  * uninitialised last_log_index; a refused pre-vote repeats the candidate's term, so that a
  * candidate which is behind never learns of a newer one (after a restart two voters can then
- * refuse each other for ever). */
+ * refuse each other for ever); a voter that has not answered within one heartbeat, although others
+ * have, is sent everything again with each heartbeat, which under load is the end of the leader. */
 #include "controller/raft/conf.h"
 #include "controller/raft/replica_impl.h"
 
@@ -23,16 +24,54 @@
 /* Entries applied in one input, so that a long replay does not starve the heartbeats. */
 #define APPLY_MAX 4096u
 
+/* Bytes of entries in a message from which on it is not lightly repeated. */
+#define LONG_MESSAGE 65536u
+
 /* --- messages -------------------------------------------------------------------------------- */
+
+static bool is_long(const struct replica *r, uint64_t first, uint64_t end)
+{
+    size_t bytes = 0;
+    for (uint64_t i = first; i < end && bytes < LONG_MESSAGE; i++) {
+        bytes += cache_get(&r->cache, i)->len;
+    }
+    return bytes >= LONG_MESSAGE;
+}
+
+/* Entries before this index are on their way already: a long message is repeated when it was
+ * refused, or when an election timeout went by without an answer. */
+static uint64_t skip_sent(struct replica *r, uint64_t id, uint64_t first, uint64_t end)
+{
+    struct replica_peer *peer = replica_peer(r, id);
+    if (peer == NULL || first == end) {
+        return first;
+    }
+    if (peer->sent >= first && r->now_ms - peer->sent_ms < r->set.election_ms &&
+        is_long(r, first, peer->sent < end ? peer->sent + 1 : end)) {
+        first = peer->sent < end ? peer->sent + 1 : end;
+    }
+    if (first < end && is_long(r, first, end)) {
+        peer->sent = end - 1;
+        peer->sent_ms = r->now_ms;
+    }
+    return first;
+}
 
 /* AppendEntries come without entries: fill them in, cutting what is too large. Every part is a
  * complete message of its own, anchored to the entry before it. */
 static void send_append(struct replica *r, uint64_t peer, const struct raft_append_entries *from)
 {
-    uint64_t next = from->prev_log_index + 1;
-    uint64_t end = next + from->n_entries;
+    uint64_t first = from->prev_log_index + 1;
+    uint64_t end = first + from->n_entries;
+    uint64_t next = skip_sent(r, peer, first, end);
     uint64_t prev_term = from->prev_log_term;
     struct raft_entry entries[REPLICA_BATCH_MAX];
+    if (next == end) {
+        next = first; /* Nothing new: a heartbeat. */
+        end = first;
+    } else if (next > first) {
+        prev_term = cache_get(&r->cache, next - 1)->term;
+    }
     do {
         struct replica_message m = {.peer = peer, .kind = REPLICA_RAFT};
         struct raft_append_entries *to = &m.raft.append_entries;

@@ -50,6 +50,50 @@ START_TEST(a_cluster_of_any_size_elects_commits_and_agrees)
     }
 END_TEST
 
+static bool count_long(void *arg, unsigned from, unsigned to, const struct message *m)
+{
+    const struct raft_append_entries *a = &m->replica.raft.append_entries;
+    (void)from;
+    if (m->kind == MESSAGE_REPLICA && m->replica.kind == REPLICA_RAFT &&
+        m->replica.raft.type == RAFT_APPEND_ENTRIES && a->n_entries > 0 &&
+        a->entries[0].buf.len > 100000) {
+        ((unsigned *)arg)[to]++;
+    }
+    return true;
+}
+
+/* A follower whose disk takes several heartbeats gets a long entry once, not with each of them; one
+ * that did not get it gets it again. */
+START_TEST(a_long_entry_is_not_repeated_without_need)
+    {
+        struct simworld_options o = quiet(3);
+        struct simworld *w;
+        unsigned n_sent[SIMWORLD_NODES_MAX] = {0};
+        unsigned leader;
+        unsigned away;
+        o.disk_us_max = 400000;
+        w = simworld_open(&o);
+        leader = elect(w);
+        away = (leader + 1) % 3;
+        simworld_set_filter(w, count_long, n_sent);
+        for (int i = 0; i < 20; i++) {
+            ck_assert_int_eq(simworld_propose(w, leader, 200000, NULL), 0);
+            simworld_run(w, 1000);
+        }
+        ck_assert_uint_eq(simworld_stats(w)->acked, 20);
+        ck_assert_uint_ge(n_sent[away] + n_sent[3 - leader - away], 40);
+        ck_assert_uint_le(n_sent[away] + n_sent[3 - leader - away], 50);
+        simworld_isolate(w, away, true);
+        ck_assert_int_eq(simworld_propose(w, leader, 200000, NULL), 0);
+        simworld_run(w, 300);
+        simworld_isolate(w, away, false);
+        simworld_run(w, 3000);
+        ck_assert_uint_eq(simworld_status(w, away).applied, simworld_status(w, leader).applied);
+        simworld_settle(w, 5000);
+        simworld_close(w);
+    }
+END_TEST
+
 /* Entries of node `from` go nowhere. */
 static bool no_entries_from(void *arg, unsigned from, unsigned to, const struct message *m)
 {
@@ -765,7 +809,8 @@ int main(void)
 {
     Suite *s = suite_create("replica");
     TCase *loops = tcase_create("loops");
-    TEST_CASE(s, "scenarios", 60, entries_of_older_terms_are_not_committed_by_counting,
+    TEST_CASE(s, "scenarios", 60, a_long_entry_is_not_repeated_without_need,
+              entries_of_older_terms_are_not_committed_by_counting,
               a_stale_suffix_is_not_counted_as_a_copy,
               all_controllers_crash_at_once_and_nothing_acknowledged_is_lost,
               a_controller_behind_the_trimmed_log_gets_a_snapshot,
