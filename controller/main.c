@@ -1,6 +1,7 @@
 /* ecs-controller: builds everything, connects it, runs the loop. */
 #include "common/log/log.h"
 #include "common/loop/loop.h"
+#include "common/loop/priority.h"
 #include "common/loop/sysmem.h"
 #include "common/net/pki.h"
 #include "common/net/tls.h"
@@ -279,6 +280,9 @@ static int run(struct controller *c)
         return 1;
     }
     (void)loop_raise_nofile();
+    if (priority_raise(-(int)c->settings.urgency, &err) != 0) {
+        log_warn("controller.priority", log_err(&err));
+    }
     if (start(c, &err) != 0) {
         log_error("controller.start", log_err(&err));
         status = 1;

@@ -2,6 +2,7 @@
  * lock, and the thread takes `ready` as a whole: nothing ever waits for SQLite but this thread. */
 #include "controller/storage/checkpoint.h"
 
+#include "common/loop/priority.h"
 #include "controller/storage/storage_int.h"
 
 #include <assert.h>
@@ -87,29 +88,28 @@ static int write_rows(struct storage *s, const struct storage_point *point, stru
     return rv;
 }
 
-static void count_write(struct storage *s, int64_t began_us)
+static void count_write(struct storage *s, uint64_t us, uint64_t file_bytes)
 {
-    struct stat st;
-    uint64_t us = (uint64_t)(storage_now_us() - began_us);
     s->stats.n_transactions++;
     s->stats.n_rows += s->writing.n;
     s->stats.n_coalesced += s->writing.n_replaced;
     s->stats.last_write_us = us;
+    s->stats.file_bytes = file_bytes;
     if (us > s->stats.write_us_max) {
         s->stats.write_us_max = us;
     }
-    if (stat(s->path, &st) == 0) {
-        s->stats.file_bytes = (uint64_t)st.st_size;
-    }
 }
 
-/* Locked on entry and on return, not in between; so are the other steps. */
+/* Locked on entry and on return, not in between; so are the other steps. The owner waits for the
+ * lock, so nothing is done under it that takes time: no call of the file system, no freeing. */
 static void step_write(struct storage *s)
 {
     struct storage_point point = s->ready_point;
     struct pending empty = s->writing;
+    struct stat st = {0};
     struct err err = {0};
     int64_t began_us = storage_now_us();
+    uint64_t us;
     int rv;
     s->writing = s->ready;
     s->ready = empty;
@@ -118,15 +118,17 @@ static void step_write(struct storage *s)
     pthread_mutex_unlock(&s->lock);
     s->written_at_us = began_us;
     rv = write_rows(s, &point, &err);
+    us = (uint64_t)(storage_now_us() - began_us);
+    (void)stat(s->path, &st);
     pthread_mutex_lock(&s->lock);
     if (rv == 0) {
         s->durable = point;
-        count_write(s, began_us);
+        count_write(s, us, (uint64_t)st.st_size);
     } else {
         fail(s, &err);
     }
-    pending_clear(&s->writing);
     pthread_mutex_unlock(&s->lock);
+    pending_clear(&s->writing);
     tell(s);
     pthread_mutex_lock(&s->lock);
 }
@@ -146,6 +148,16 @@ static void step_history(struct storage *s)
         s->stats.n_history_lost += s->history_writing.n;
     }
     history_queue_clear(&s->history_writing);
+}
+
+/* The last name of a large file may be gone already: closing it gives back its blocks, which takes
+ * long. */
+static void step_close(struct storage *s)
+{
+    int fd = s->closing_fds[--s->n_closing_fds];
+    pthread_mutex_unlock(&s->lock);
+    (void)close(fd);
+    pthread_mutex_lock(&s->lock);
 }
 
 static void step_snapshot(struct storage *s)
@@ -203,6 +215,7 @@ static void *run(void *arg)
 {
     struct storage *s = arg;
     int64_t interval_us = (int64_t)s->options.interval_ms * 1000;
+    priority_lower_thread(); /* Copies and write-behind must not delay the loop and the log. */
     pthread_mutex_lock(&s->lock);
     for (;;) {
         bool well = s->failed.code == 0;
@@ -216,6 +229,8 @@ static void *run(void *arg)
             step_snapshot(s);
         } else if (s->history_ready.n > 0) {
             step_history(s);
+        } else if (s->n_closing_fds > 0) {
+            step_close(s);
         } else if (s->closing) {
             break;
         } else if (well && s->any_ready) {

@@ -79,6 +79,7 @@ int snapshot_make(struct storage *s, struct storage_point *ret, struct err *err)
 }
 
 struct storage_snapshot {
+    struct storage *s;
     int fd;
 };
 
@@ -111,7 +112,7 @@ int storage_snapshot_open(struct storage *s, struct storage_snapshot **ret,
             *ret_point = s->snapshot_point;
             *ret_size = (uint64_t)st.st_size;
         }
-        /* The open file outlives its name, and its room is free when the last reader is done. */
+        /* The open file outlives its name, and its room is free when the reader is done. */
         (void)unlink(s->outgoing_path);
         s->snapshot = STORAGE_IDLE;
     }
@@ -123,6 +124,7 @@ int storage_snapshot_open(struct storage *s, struct storage_snapshot **ret,
         return rv;
     }
     snap = mem_alloc(storage_mem(), sizeof *snap);
+    snap->s = s;
     snap->fd = fd;
     *ret = snap;
     return 0;
@@ -151,10 +153,23 @@ int storage_snapshot_read(struct storage_snapshot *snap, uint64_t offset, uint8_
 
 void storage_snapshot_close(struct storage_snapshot *snap)
 {
-    if (snap != NULL) {
-        (void)close(snap->fd);
-        mem_free(storage_mem(), snap, sizeof *snap);
+    struct storage *s;
+    bool taken;
+    if (snap == NULL) {
+        return;
     }
+    s = snap->s;
+    pthread_mutex_lock(&s->lock);
+    taken = s->n_closing_fds < STORAGE_CLOSING_MAX;
+    if (taken) {
+        s->closing_fds[s->n_closing_fds++] = snap->fd;
+        pthread_cond_signal(&s->wake);
+    }
+    pthread_mutex_unlock(&s->lock);
+    if (!taken) {
+        (void)close(snap->fd);
+    }
+    mem_free(storage_mem(), snap, sizeof *snap);
 }
 
 /* --- receiving -----------------------------------------------------------------------------------

@@ -16,6 +16,8 @@
 
 enum storage_job { STORAGE_IDLE, STORAGE_WANTED, STORAGE_DONE };
 
+#define STORAGE_CLOSING_MAX 8
+
 struct storage {
     /* Constant once open. */
     struct storage_options options;
@@ -56,6 +58,8 @@ struct storage {
     enum storage_job snapshot; /* DONE: outgoing_path is the state at snapshot_point. */
     struct storage_point snapshot_point;
     int64_t snapshot_at_us;
+    int closing_fds[STORAGE_CLOSING_MAX]; /* Read to the end, for the thread to close. */
+    unsigned n_closing_fds;
     enum storage_job install;
     uint64_t install_index;
     uint64_t install_term;

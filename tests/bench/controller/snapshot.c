@@ -7,6 +7,7 @@
  *
  * usage: snapshot [--quick] [--json FILE] */
 #include "common/loop/loop.h"
+#include "common/loop/priority.h"
 #include "common/loop/sysmem.h"
 #include "controller/engine/open.h"
 #include "controller/storage/checkpoint.h"
@@ -383,6 +384,7 @@ static _Noreturn void run_controller(struct shared *shared, unsigned at)
     struct err err = {0};
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     (void)signal(SIGPIPE, SIG_IGN);
+    (void)priority_raise(-10, NULL); /* As ecs-controller does. */
     assert(c != NULL);
     c->shared = shared;
     c->me = &shared->member[at];
