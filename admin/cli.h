@@ -92,6 +92,7 @@ extern const struct command_def taskdef_commands[];
 extern const struct command_def task_commands[];
 extern const struct command_def service_commands[];
 extern const struct command_def control_commands[];
+extern const struct command_def history_commands[];
 extern const struct command_def pki_commands[];
 extern const struct command_def inspect_commands[]; /* admin/offline */
 
@@ -202,5 +203,14 @@ int call_pages(struct cli *cli, const char *method, json_t *in, const char *key,
 /* Describe in groups of `max`: puts names under `param`, gathers `key`, hands failures over. */
 int call_describe(struct cli *cli, const char *method, json_t *in, const char *param, size_t max,
                   json_t *names, const char *key, json_t **ret);
+
+/* A task by id, ARN or the start of its id: cmd_task.c. A node, by its name as well: cmd_node.c.
+ * *ret is a new text. */
+int resolve_task(struct cli *cli, const struct args *args, const char *word, json_t **ret);
+int resolve_node(struct cli *cli, const struct args *args, const char *word, json_t **ret);
+
+/* "service events" is a question to the history: cmd_history.c. */
+extern const struct option_def service_events_options[];
+int run_service_events(struct cli *cli, const struct args *args);
 
 #endif

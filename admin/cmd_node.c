@@ -96,7 +96,7 @@ static int fetch_all(struct cli *cli, const struct args *args, json_t **ret)
 }
 
 /* A node by id, ARN, the start of its id, or its name. The result is its ARN, new. */
-static int resolve(struct cli *cli, const struct args *args, const char *word, json_t **ret)
+int resolve_node(struct cli *cli, const struct args *args, const char *word, json_t **ret)
 {
     json_t *rows = NULL;
     json_t *found = NULL;
@@ -150,7 +150,7 @@ static int run_describe(struct cli *cli, const struct args *args)
     json_t *rows = NULL;
     json_t *names;
     json_t *in = in_cluster(cli, args);
-    int rv = resolve(cli, args, args->positional[0], &arn);
+    int rv = resolve_node(cli, args, args->positional[0], &arn);
     if (rv != EXIT_OK) {
         json_decref(in);
         return rv;
@@ -176,7 +176,7 @@ static int set_state(struct cli *cli, const struct args *args, const char *statu
     for (int i = 0; rv == EXIT_OK && i < args->n; i++) {
         json_t *arn = NULL;
         json_t *out = NULL;
-        rv = resolve(cli, args, args->positional[i], &arn);
+        rv = resolve_node(cli, args, args->positional[i], &arn);
         if (rv == EXIT_OK) {
             rv = call(cli, "UpdateContainerInstancesState",
                       json_pack("{s:s, s:[o], s:s}", "cluster", cluster_of(cli, args),
@@ -211,7 +211,7 @@ static int run_remove(struct cli *cli, const struct args *args)
 {
     json_t *arn = NULL;
     json_t *out = NULL;
-    int rv = resolve(cli, args, args->positional[0], &arn);
+    int rv = resolve_node(cli, args, args->positional[0], &arn);
     if (rv == EXIT_OK) {
         rv = call(cli, "DeregisterContainerInstance",
                   json_pack("{s:s, s:o, s:b}", "cluster", cluster_of(cli, args),
@@ -233,7 +233,7 @@ static int run_label(struct cli *cli, const struct args *args)
     json_t *arn = NULL;
     json_t *out = NULL;
     json_t *list = json_array();
-    int rv = resolve(cli, args, args->positional[0], &arn);
+    int rv = resolve_node(cli, args, args->positional[0], &arn);
     for (int i = 1; rv == EXIT_OK && i < args->n; i++) {
         const char *text = args->positional[i];
         const char *equals = strchr(text, '=');

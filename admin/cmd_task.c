@@ -128,7 +128,7 @@ static int run_list(struct cli *cli, const struct args *args)
 }
 
 /* A task by id, ARN, or the start of its id. New ARN or id text. */
-static int resolve(struct cli *cli, const struct args *args, const char *word, json_t **ret)
+int resolve_task(struct cli *cli, const struct args *args, const char *word, json_t **ret)
 {
     static const char *const states[] = {"RUNNING", "STOPPED"};
     size_t n = strlen(word);
@@ -168,7 +168,7 @@ static int run_describe(struct cli *cli, const struct args *args)
     json_t *arn = NULL;
     json_t *rows = NULL;
     json_t *names;
-    int rv = resolve(cli, args, args->positional[0], &arn);
+    int rv = resolve_task(cli, args, args->positional[0], &arn);
     if (rv != EXIT_OK) {
         return rv;
     }
@@ -371,7 +371,7 @@ static int run_stop(struct cli *cli, const struct args *args)
     for (int i = 0; rv == EXIT_OK && i < args->n; i++) {
         json_t *arn = NULL;
         json_t *out = NULL;
-        rv = resolve(cli, args, args->positional[i], &arn);
+        rv = resolve_task(cli, args, args->positional[i], &arn);
         if (rv == EXIT_OK) {
             rv = call(cli, "StopTask",
                       json_pack("{s:s, s:o, s:s*}", "cluster", cluster_of(cli, args), "task", arn,
@@ -456,7 +456,7 @@ static int run_logs(struct cli *cli, const struct args *args)
         rv = args_number(args, "tail", 1, 1000000, &tail);
     }
     if (rv == EXIT_OK) {
-        rv = resolve(cli, args, args->positional[args->n - 1], &arn);
+        rv = resolve_task(cli, args, args->positional[args->n - 1], &arn);
     }
     if (rv != EXIT_OK) {
         return rv;

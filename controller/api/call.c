@@ -157,6 +157,8 @@ static int call_decide(struct engine_write *w, struct engine *e, struct command 
         assert(c->error.code != API_OK);
         return err_set(err, rv, "%.200s", c->error.message);
     }
+    cmd->call = str_of(c->op->name);
+    cmd->caller = str_of(principal_text(&c->caller, &c->arena));
     return rv;
 }
 

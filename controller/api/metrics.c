@@ -30,6 +30,8 @@ static void put_raft(const struct engine *e, struct buf *b)
     one(b, "ecs_batches_total", "counter", "Batches proposed since the start.", s.n_batches);
     one(b, "ecs_overload_total", "counter", "Requests refused for overload or low disk.",
         s.n_rejected);
+    one(b, "ecs_history_records_total", "counter", "Records written to history.db.", s.n_history);
+    one(b, "ecs_history_lost_total", "counter", "Records the disk did not take.", s.n_history_lost);
     one(b, "ecs_requests_waiting", "gauge", "Requests waiting for their batch.", s.n_waiting);
 }
 

@@ -49,6 +49,7 @@ static const struct binding_row admin_rows[] = {
     {"CreateJoinToken", &op_create_join_token},
     {"GetStatus", &op_get_status},
     {"GetTaskLogs", &op_get_task_logs},
+    {"ListHistory", &op_list_history},
     {"ListMembers", &op_list_members},
     {"PlanRunTask", &op_plan_run_task},
     {"TransferLeadership", &op_transfer_leadership},

@@ -67,6 +67,14 @@ const char *principal_kind_name(enum principal_kind kind)
     return "none";
 }
 
+char *principal_text(const struct principal *p, struct arena *arena)
+{
+    if (p->kind == PRINCIPAL_INSECURE) {
+        return arena_strdup(arena, "insecure-api");
+    }
+    return arena_printf(arena, "%s/%s", principal_kind_name(p->kind), p->id);
+}
+
 static bool allowed(enum principal_kind kind, enum access access)
 {
     switch (access) {

@@ -5,6 +5,7 @@
 #ifndef CONTROLLER_AUTH_PRINCIPAL_H
 #define CONTROLLER_AUTH_PRINCIPAL_H
 
+#include "common/base/arena.h"
 #include "common/base/err.h"
 #include "common/base/str.h"
 #include "common/net/pki.h"
@@ -45,6 +46,9 @@ int principal_of_forward(uint32_t kind, struct str id, struct principal *ret, st
 
 /* "none", "admin", ...; never NULL. */
 const char *principal_kind_name(enum principal_kind kind);
+
+/* For the audit: "admin/alice", "insecure-api"; in the arena. */
+char *principal_text(const struct principal *p, struct arena *arena);
 
 /* May the caller do this at all? ERR_NOTFOUND: the caller is nobody and should say who it is.
  * ERR_DENIED: it is somebody without this right. */

@@ -23,6 +23,8 @@ struct codec {
     uint32_t tag_command; /* In Batch. */
     uint32_t tag_at_ms;   /* In Command. */
     uint32_t tag_seed;
+    uint32_t tag_caller;
+    uint32_t tag_call;
 };
 
 static uint32_t tag_of(const ProtobufCMessageDescriptor *desc, const char *name, uint32_t wire)
@@ -81,6 +83,8 @@ static int open_commands(struct codec *c, struct err *err)
     }
     c->tag_at_ms = tag_of(desc, "at_ms", 0);
     c->tag_seed = tag_of(desc, "seed", 1);
+    c->tag_caller = tag_of(desc, "caller", 2);
+    c->tag_call = tag_of(desc, "call", 2);
     c->tag_command = tag_of(&ecs__log__v1__batch__descriptor, "commands", 2);
     return 0;
 }
@@ -121,6 +125,15 @@ static int full(struct buf *out, size_t before, struct err *err)
 /* --- batches -------------------------------------------------------------------------------------
  */
 
+static void put_text(uint32_t tag, struct str text, struct buf *out)
+{
+    if (text.n > 0) {
+        size_t opened = wire_open(out, tag);
+        buf_put(out, text.p, text.n);
+        wire_close(out, opened);
+    }
+}
+
 static void encode_command(const struct codec *c, const struct command *cmd, struct buf *out)
 {
     const struct bind *b = cmd->kind < CMD_N ? c->commands[cmd->kind] : NULL;
@@ -129,6 +142,8 @@ static void encode_command(const struct codec *c, const struct command *cmd, str
     assert(b != NULL);
     wire_put_varint(out, c->tag_at_ms, (uint64_t)cmd->at_ms);
     wire_put_fixed64(out, c->tag_seed, cmd->seed);
+    put_text(c->tag_caller, cmd->caller, out);
+    put_text(c->tag_call, cmd->call, out);
     body = wire_open(out, ((uint32_t)COMMAND_BASE + cmd->kind) << 3 | 2);
     wire_encode(b, &cmd->u, out);
     wire_close(out, body);
@@ -215,6 +230,14 @@ static int decode_command(const struct codec *c, struct str bytes, struct arena 
         }
         if (w.number == c->tag_seed >> 3 && w.type == 1) {
             cmd->seed = w.value;
+            continue;
+        }
+        if (w.type == 2 && w.number == c->tag_caller >> 3) {
+            cmd->caller = w.data;
+            continue;
+        }
+        if (w.type == 2 && w.number == c->tag_call >> 3) {
+            cmd->call = w.data;
             continue;
         }
         if (w.number < COMMAND_BASE) {

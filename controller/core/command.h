@@ -262,9 +262,11 @@ struct cmd_digest {
 };
 
 struct command {
-    uint8_t kind;  /* enum command_kind */
-    int64_t at_ms; /* The leader's clock; store_apply() never lets time go back. */
-    uint64_t seed; /* Ids of new objects derive from it and the revision. */
+    uint8_t kind;      /* enum command_kind */
+    int64_t at_ms;     /* The leader's clock; store_apply() never lets time go back. */
+    uint64_t seed;     /* Ids of new objects derive from it and the revision. */
+    struct str caller; /* For the audit, empty for commands of our own: who asked ... */
+    struct str call;   /* ... for which operation. They change nothing in the store. */
     union {
         struct cmd_cluster cluster;
         struct cmd_name name;

@@ -103,13 +103,46 @@ struct engine_status {
     uint64_t applied_index;
     uint64_t checkpoint_index;
     uint64_t log_bytes;
-    uint64_t n_commands; /* Applied since the start. */
-    uint64_t n_batches;  /* Proposed since the start. */
-    uint64_t n_rejected; /* Requests refused for overload or low disk. */
-    uint32_t n_waiting;  /* Requests waiting now. */
+    uint64_t n_commands;     /* Applied since the start. */
+    uint64_t n_batches;      /* Proposed since the start. */
+    uint64_t n_rejected;     /* Requests refused for overload or low disk. */
+    uint32_t n_waiting;      /* Requests waiting now. */
+    uint64_t n_history;      /* Records written to history.db since the start, ... */
+    uint64_t n_history_lost; /* ... and dropped, because the disk did not take them. */
 };
 
 void engine_status(const struct engine *e, struct engine_status *ret);
+
+/* --- history
+ * -----------------------------------------------------------------------------------------
+ * What this controller remembers of what happened (history.db), read on a worker thread. Each
+ * controller has its own: all write the same records, unless one was away. */
+
+struct engine_history;
+typedef void (*engine_history_cb)(struct engine_history *h);
+
+struct engine_history { /* Zeroed fields select everything; texts live until done. */
+    void *data;
+    engine_history_cb done;
+    uint8_t kind;       /* enum ring_record_kind; 0: any. */
+    struct str cluster; /* p NULL: any. Records of no cluster belong to all. */
+    struct str subject; /* At most one of these three. */
+    struct str service;
+    struct str node;
+    int64_t since;
+    int64_t until;
+    uint64_t before_revision; /* Newest first; continue before this revision ... */
+    uint32_t before_position; /* ... and position. */
+    uint32_t n_max;
+    struct arena *arena; /* For the answer; nobody else's until done. */
+    /* The answer. status 0, or ERR_* with err. */
+    struct ring_record *records;
+    uint32_t n;
+    int status;
+    struct err err;
+};
+
+void engine_history(struct engine *e, struct engine_history *h);
 
 /* --- changes
  * ----------------------------------------------------------------------------------------- */

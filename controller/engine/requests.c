@@ -78,6 +78,7 @@ void engine_status(const struct engine *e, struct engine_status *ret)
 {
     const struct ring_status ring = ring_status(e->ring);
     struct raftnode_stats stats;
+    struct storage_stats storage;
     raftnode_stats(e->node, &stats);
     memset(ret, 0, sizeof *ret);
     ret->member_id = e->config.id;
@@ -91,6 +92,9 @@ void engine_status(const struct engine *e, struct engine_status *ret)
     ret->n_batches = ring.n_batches;
     ret->n_rejected = ring.n_rejected;
     ret->n_waiting = ring.n_waiting;
+    storage_stats(e->storage, &storage);
+    ret->n_history = storage.n_history;
+    ret->n_history_lost = storage.n_history_lost;
 }
 
 void engine_watch_add(struct engine *e, struct engine_watch *w)

@@ -83,6 +83,31 @@ static void on_commit(void *ctx, const struct ring_point *p)
     storage_commit(e->storage, &point);
 }
 
+_Static_assert((int)RING_RECORD_EVENT == (int)HISTORY_EVENT &&
+                   (int)RING_RECORD_TASK == (int)HISTORY_TASK &&
+                   (int)RING_RECORD_DEPLOYMENT == (int)HISTORY_DEPLOYMENT &&
+                   (int)RING_RECORD_DECISION == (int)HISTORY_DECISION &&
+                   (int)RING_RECORD_AUDIT == (int)HISTORY_AUDIT,
+               "kinds go through unchanged");
+
+static void on_record(void *ctx, const struct ring_record *from)
+{
+    struct engine *e = ctx;
+    const struct history_record record = {
+        .revision = from->revision,
+        .position = from->position,
+        .kind = from->kind,
+        .at = from->at,
+        .cluster = from->cluster,
+        .subject = from->subject,
+        .service = from->service,
+        .node = from->node,
+        .text = from->text,
+        .data = from->data,
+    };
+    storage_history(e->storage, &record);
+}
+
 static bool on_keeps_up(void *ctx)
 {
     struct engine *e = ctx;
@@ -122,6 +147,7 @@ const struct ring_io engine_ring_io = {
     .wake_after = on_wake_after,
     .row = on_row,
     .commit = on_commit,
+    .record = on_record,
     .keeps_up = on_keeps_up,
     .changed = on_changed,
     .refused = on_refused,

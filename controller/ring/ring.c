@@ -383,6 +383,7 @@ struct ring *ring_open(const struct codec *codec, const struct leader_settings *
     changes_init(&r->changes, mem);
     changes_init(&r->dirty, mem);
     arena_init(&r->apply_arena, mem);
+    arena_init(&r->told_arena, mem);
     arena_init(&r->batch.arena, mem);
     r->batch.commands = mem_alloc(mem, RING_SLOTS * sizeof *r->batch.commands);
     r->batch.writers = mem_alloc(mem, RING_SLOTS * sizeof(struct ring_write *));
@@ -437,6 +438,7 @@ void ring_close(struct ring *r)
     changes_close(&r->changes);
     changes_close(&r->dirty);
     arena_close(&r->apply_arena);
+    arena_close(&r->told_arena);
     arena_close(&r->batch.arena);
     mem_free(r->mem, r->batch.commands, RING_SLOTS * sizeof *r->batch.commands);
     mem_free(r->mem, r->batch.writers, RING_SLOTS * sizeof(struct ring_write *));

@@ -72,6 +72,29 @@ struct ring_point {
     uint64_t digest;
 };
 
+/* Something that happened, for history.db: the same on every controller, keyed by (revision,
+ * position). Kinds and fields as in controller/storage/history.h. */
+enum ring_record_kind {
+    RING_RECORD_EVENT = 1,
+    RING_RECORD_TASK = 2,
+    RING_RECORD_DEPLOYMENT = 3,
+    RING_RECORD_DECISION = 4,
+    RING_RECORD_AUDIT = 5,
+};
+
+struct ring_record {
+    uint64_t revision;
+    uint32_t position;
+    uint8_t kind; /* enum ring_record_kind */
+    int64_t at;
+    struct str cluster;
+    struct str subject;
+    struct str service;
+    struct str node;
+    struct str text;
+    struct str data;
+};
+
 struct ring_io { /* Pointers are borrowed for the call. */
     int64_t (*wall_ms)(void *ctx);
     uint64_t (*mono_ms)(void *ctx); /* Never goes back. */
@@ -92,6 +115,8 @@ struct ring_io { /* Pointers are borrowed for the call. */
     /* The row is these bytes now, or gone (NULL); belongs to the next commit. */
     void (*row)(void *ctx, uint8_t kind, uint32_t slot, const uint8_t *bytes, size_t n);
     void (*commit)(void *ctx, const struct ring_point *point);
+    /* What the command just applied has to tell; comes before its rows. NULL: nobody listens. */
+    void (*record)(void *ctx, const struct ring_record *record);
     /* May the checkpoint fall further behind? While not, nothing is proposed. */
     bool (*keeps_up)(void *ctx);
 

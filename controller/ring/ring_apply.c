@@ -84,6 +84,9 @@ static void carry_out(struct ring *r, const struct command *cmd, struct ring_wri
     ring_see_time(r);
     check_digest(r, cmd, &result);
     remember(r, &r->changes);
+    if (r->io->record != NULL) {
+        ring_tell(r, cmd, &result);
+    }
     if (r->leader != NULL) {
         leader_changed(r->leader, &r->changes);
     }

@@ -49,6 +49,7 @@ struct ring {
     struct changes changes;   /* Of one command. */
     struct changes dirty;     /* Of one entry: what the checkpoint must be told. */
     struct arena apply_arena; /* Decoded entry. */
+    struct arena told_arena;  /* Texts of the records of one command. */
     struct buf row;           /* One encoded row. */
     struct buf entry;         /* One encoded entry. */
     uint64_t applied_index;
@@ -62,6 +63,10 @@ struct ring {
     int refusal;       /* Why the log took nothing the last time; 0: it did. */
     bool stopping;
 };
+
+/* ring_history.c: hand the records of a command that was applied (r->changes, result) to
+ * ring_io.record. */
+void ring_tell(struct ring *r, const struct command *cmd, const struct result *result);
 
 /* Every command of the batch was applied or answered. */
 void ring_batch_done(struct ring *r);

@@ -142,6 +142,9 @@ static void step_history(struct storage *s)
     pthread_mutex_unlock(&s->lock);
     rv = history_file_write(&s->history, &s->history_writing, NULL);
     pthread_mutex_lock(&s->lock);
+    if (!s->any_ready) {
+        s->written_at_us = storage_now_us(); /* The next records wait for one another. */
+    }
     if (rv == 0) {
         s->stats.n_history += s->history_writing.n;
     } else {
@@ -223,17 +226,17 @@ static void *run(void *arg)
         bool now = s->flush || s->closing || storage_now_us() >= due_us;
         if (well && s->install == STORAGE_WANTED) {
             step_install(s);
+        } else if (s->history_ready.n > 0 && (now || !well)) {
+            step_history(s);
         } else if (well && s->any_ready && now) {
             step_write(s);
         } else if (well && s->snapshot == STORAGE_WANTED) {
             step_snapshot(s);
-        } else if (s->history_ready.n > 0) {
-            step_history(s);
         } else if (s->n_closing_fds > 0) {
             step_close(s);
         } else if (s->closing) {
             break;
-        } else if (well && s->any_ready) {
+        } else if (well && (s->any_ready || s->history_ready.n > 0)) {
             sleep_until(s, due_us);
         } else {
             (void)pthread_cond_wait(&s->wake, &s->lock);

@@ -51,6 +51,8 @@ void history_queue_put(struct history_queue *q, const struct history_record *rec
     item->record = *record;
     item->record.cluster = keep(&q->arena, record->cluster);
     item->record.subject = keep(&q->arena, record->subject);
+    item->record.service = keep(&q->arena, record->service);
+    item->record.node = keep(&q->arena, record->node);
     item->record.text = keep(&q->arena, record->text);
     item->record.data = keep(&q->arena, record->data);
     if (q->head == NULL) {
@@ -71,11 +73,17 @@ static int open_file(struct history_file *f, const char *path, struct err *err)
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;"
         "CREATE TABLE IF NOT EXISTS record(revision INTEGER NOT NULL, position INTEGER NOT NULL,"
         " kind INTEGER NOT NULL, at INTEGER NOT NULL, cluster TEXT NOT NULL,"
-        " subject TEXT NOT NULL, text TEXT NOT NULL, data BLOB NOT NULL,"
+        " subject TEXT NOT NULL, service TEXT NOT NULL, node TEXT NOT NULL,"
+        " text TEXT NOT NULL, data BLOB NOT NULL,"
         " PRIMARY KEY(revision, position)) WITHOUT ROWID;"
-        "CREATE INDEX IF NOT EXISTS record_subject ON record(subject, revision, position)";
+        "CREATE INDEX IF NOT EXISTS record_subject ON record(subject, revision, position);"
+        "CREATE INDEX IF NOT EXISTS record_service ON record(service, revision, position)"
+        " WHERE service <> '';"
+        "CREATE INDEX IF NOT EXISTS record_node ON record(node, revision, position)"
+        " WHERE node <> ''";
     static const char insert[] = "INSERT OR IGNORE INTO record(revision, position, kind, at,"
-                                 " cluster, subject, text, data) VALUES(?, ?, ?, ?, ?, ?, ?, ?)";
+                                 " cluster, subject, service, node, text, data)"
+                                 " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
     sqlite3_stmt *count = NULL;
     int rv = db_connect(path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, &f->sql, err);
     if (rv != 0) {
@@ -157,8 +165,10 @@ static int insert_record(struct history_file *f, const struct history_record *r,
     (void)sqlite3_bind_int64(s, 4, r->at);
     bind_text(s, 5, r->cluster);
     bind_text(s, 6, r->subject);
-    bind_text(s, 7, r->text);
-    (void)sqlite3_bind_blob64(s, 8, r->data.n == 0 ? "" : r->data.p, r->data.n, SQLITE_STATIC);
+    bind_text(s, 7, r->service);
+    bind_text(s, 8, r->node);
+    bind_text(s, 9, r->text);
+    (void)sqlite3_bind_blob64(s, 10, r->data.n == 0 ? "" : r->data.p, r->data.n, SQLITE_STATIC);
     rc = sqlite3_step(s);
     (void)sqlite3_reset(s);
     if (rc != SQLITE_DONE) {
@@ -286,11 +296,26 @@ static void read_record(sqlite3_stmt *s, struct arena *a, struct history_record 
     to->at = sqlite3_column_int64(s, 3);
     to->cluster = column(s, 4, a);
     to->subject = column(s, 5, a);
-    to->text = column(s, 6, a);
-    to->data = column(s, 7, a);
+    to->service = column(s, 6, a);
+    to->node = column(s, 7, a);
+    to->text = column(s, 8, a);
+    to->data = column(s, 9, a);
 }
 
-static void bind_query(sqlite3_stmt *s, const struct history_query *q)
+/* The one column with an index that the query names, and its value; NULL when it names none. */
+static const char *indexed(const struct history_query *q, struct str *ret)
+{
+    *ret = q->subject.p != NULL ? q->subject : q->service.p != NULL ? q->service : q->node;
+    if (ret->p == NULL) {
+        return "";
+    }
+    /* "<> ''" lets SQLite see that the partial index will do. */
+    return q->subject.p != NULL   ? " AND subject = ?9"
+           : q->service.p != NULL ? " AND service = ?9 AND service <> ''"
+                                  : " AND node = ?9 AND node <> ''";
+}
+
+static void bind_query(sqlite3_stmt *s, const struct history_query *q, struct str value)
 {
     bool all = q->before_revision == 0 && q->before_position == 0;
     (void)sqlite3_bind_int(s, 1, q->kind);
@@ -301,8 +326,8 @@ static void bind_query(sqlite3_stmt *s, const struct history_query *q)
     (void)sqlite3_bind_int64(s, 6, all ? INT64_MAX : (int64_t)q->before_revision);
     (void)sqlite3_bind_int64(s, 7, q->before_position);
     (void)sqlite3_bind_int64(s, 8, q->n_max);
-    if (q->subject.p != NULL) {
-        bind_text(s, 9, q->subject);
+    if (value.p != NULL) {
+        bind_text(s, 9, value);
     }
 }
 
@@ -310,21 +335,24 @@ int history_read(struct history *h, const struct history_query *q, struct arena 
                  struct history_record **ret, uint32_t *ret_n, struct err *err)
 {
     char query[512];
+    struct str value;
+    const char *also = indexed(q, &value);
     struct history_record *records = arena_array(a, q->n_max, sizeof *records);
     sqlite3_stmt *s = NULL;
     uint32_t n = 0;
     int rc;
-    /* Two queries rather than one with "or": so that the index of subjects is used. */
+    /* Several queries rather than one with "or": so that an index is used. */
     (void)snprintf(query, sizeof query,
-                   "SELECT revision, position, kind, at, cluster, subject, text, data FROM record"
-                   " WHERE (?1 = 0 OR kind = ?1) AND (?2 = 0 OR cluster = ?3)"
+                   "SELECT revision, position, kind, at, cluster, subject, service, node, text,"
+                   " data FROM record"
+                   " WHERE (?1 = 0 OR kind = ?1) AND (?2 = 0 OR cluster IN (?3, ''))"
                    " AND at >= ?4 AND at <= ?5 AND (revision, position) < (?6, ?7)%s"
                    " ORDER BY revision DESC, position DESC LIMIT ?8",
-                   q->subject.p == NULL ? "" : " AND subject = ?9");
+                   also);
     if (sqlite3_prepare_v2(h->sql, query, -1, &s, NULL) != SQLITE_OK) {
         return db_error(h->sql, err, "read history");
     }
-    bind_query(s, q);
+    bind_query(s, q, value);
     while ((rc = sqlite3_step(s)) == SQLITE_ROW && n < q->n_max) {
         read_record(s, a, &records[n++]);
     }

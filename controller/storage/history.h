@@ -1,9 +1,9 @@
 /* controller/storage/history.h
  *
  * history.db: what happened, for people: service events, stopped tasks, decisions with their
- * reasons, audit. Never needed to run: it is written after the checkpoint by the same thread, a
- * broken file is replaced by an empty one, and when records come faster than the disk takes them
- * they are dropped and counted.
+ * reasons, audit. Never needed to run: a broken file is replaced by an empty one, and when records
+ * come faster than the disk takes them they are dropped and counted. The storage thread writes it
+ * before the checkpoint, so that what a crash took away is made again by replaying the log.
  *
  * Records are keyed by (revision, position), so that replaying a log after a restart adds none
  * twice. */
@@ -35,6 +35,8 @@ struct history_record {
     int64_t at;         /* Milliseconds since 1970. */
     struct str cluster; /* Name; may be empty. */
     struct str subject; /* "service/web", "task/0123...", "node/0123..." */
+    struct str service; /* Name of the service it also concerns; may be empty. */
+    struct str node;    /* Id of the node it also concerns; may be empty. */
     struct str text;
     struct str data; /* Bytes; may be empty. */
 };
@@ -57,8 +59,10 @@ void history_close(struct history *h); /* NULL is fine. */
 
 struct history_query {  /* Zeroed fields select everything. */
     uint8_t kind;       /* 0: any. */
-    struct str cluster; /* p NULL: any. */
-    struct str subject; /* p NULL: any. */
+    struct str cluster; /* p NULL: any. Records without a cluster belong to every one. */
+    struct str subject; /* p NULL: any. At most one of these three: */
+    struct str service;
+    struct str node;
     int64_t since;
     int64_t until;            /* 0: no end. */
     uint64_t before_revision; /* Continue a listing: strictly before this revision ... */

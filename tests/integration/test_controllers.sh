@@ -107,6 +107,8 @@ kill -KILL "${pids[@]}"
 wait "${pids[@]}" 2>/dev/null || true
 for i in 1 2 3; do start $i; done
 check "three killed controllers come back" eventually 15 admin raft members
+check "and remember who asked for what" sh -c \
+    "'$bin/ecs-admin' history --kind audit --all-clusters --limit 1000 | grep -q 'CreateCluster by admin/.*: ok'"
 check "with everything acknowledged" [ -z "$(sort "$dir/acknowledged" | comm -23 - <(names))" ]
 
 for i in 1 2; do kill -KILL "${pids[$i]}"; done

@@ -27,6 +27,9 @@ struct engine {
     uint64_t leader_id;
     int64_t now_ms;
     uint64_t random;
+    struct engine_history *history; /* The question to be answered. */
+    struct ring_record *records;    /* What there is to answer, newest first. */
+    uint32_t n_records;
     int fail_next; /* Answer the next write with this ERR_*. */
     unsigned n_applied;
 };
@@ -96,6 +99,13 @@ static inline void fake_pump(void *data)
 {
     struct engine *e = data;
     struct list batch;
+    if (e->history != NULL) {
+        struct engine_history *h = e->history;
+        e->history = NULL;
+        h->records = e->records;
+        h->n = e->n_records < h->n_max ? e->n_records : h->n_max;
+        h->done(h);
+    }
     list_init(&batch);
     list_splice(&batch, &e->reads);
     while (!list_empty(&batch)) {
@@ -198,6 +208,12 @@ void engine_status(const struct engine *e, struct engine_status *ret)
     ret->member_id = e->member_id;
     ret->leader_id = e->leader_id;
     ret->n_commands = e->n_applied;
+}
+
+void engine_history(struct engine *e, struct engine_history *h)
+{
+    e->history = h;
+    loop_soon_post(e->soon);
 }
 
 void engine_watch_add(struct engine *e, struct engine_watch *w)

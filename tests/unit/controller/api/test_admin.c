@@ -163,6 +163,39 @@ START_TEST(without_a_backend_everything_says_so)
     }
 END_TEST
 
+START_TEST(history_comes_in_pages_and_a_token_fits_one_question)
+    {
+        struct office o;
+        struct ring_record records[3] = {
+            {.revision = 9, .position = 1, .kind = RING_RECORD_AUDIT, .text = STR("newest")},
+            {.revision = 9, .position = 0, .kind = RING_RECORD_EVENT, .text = STR("middle")},
+            {.revision = 7, .kind = RING_RECORD_TASK, .at = 5, .subject = STR("task/1")},
+        };
+        char body[300];
+        char *token;
+        office_open(&o, true);
+        o.rig.engine->records = records;
+        o.rig.engine->n_records = 3;
+        admin_has(&o, "ListHistory", "{}", "\"kind\":\"TASK\"");
+        rig_also(&o.rig, "\"atMs\":5");
+        rig_also(&o.rig, "\"subject\":\"task/1\"");
+        ck_assert_ptr_null(strstr(buf_cstr(&o.rig.answer), "nextToken"));
+        admin_has(&o, "ListHistory", "{\"maxResults\":2}", "middle");
+        ck_assert_ptr_null(strstr(buf_cstr(&o.rig.answer), "task/1"));
+        token = rig_text(&o.rig, "nextToken");
+        (void)snprintf(body, sizeof body, "{\"maxResults\":2,\"nextToken\":\"%s\"}", token);
+        admin_has(&o, "ListHistory", body, "records");
+        (void)snprintf(body, sizeof body, "{\"kind\":\"TASK\",\"nextToken\":\"%s\"}", token);
+        admin_has(&o, "ListHistory", body, "InvalidParameterException");
+        free(token);
+        admin_has(&o, "ListHistory", "{\"maxResults\":101}", "InvalidParameterException");
+        admin_has(&o, "ListHistory", "{\"task\":\"x\"}", "task: not an id or ARN: x");
+        admin_has(&o, "ListHistory", "{\"service\":\"a\",\"containerInstance\":\"b\"}",
+                  "at most one");
+        office_close(&o);
+    }
+END_TEST
+
 START_TEST(a_join_token_is_kept_as_a_hash)
     {
         struct office o;
@@ -353,6 +386,7 @@ int main(void)
     Suite *s = suite_create("api admin");
     TEST_CASE(s, "admin", 20, status_members_and_transfer_come_from_the_backend,
               without_a_backend_everything_says_so, a_join_token_is_kept_as_a_hash,
+              history_comes_in_pages_and_a_token_fits_one_question,
               a_plan_shows_where_tasks_would_go_and_changes_nothing,
               a_backup_is_a_stream_with_its_checksum_last,
               logs_are_asked_of_the_node_that_runs_the_task,

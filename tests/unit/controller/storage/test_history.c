@@ -58,6 +58,8 @@ static void put(struct fixture *x, uint32_t i)
         .at = now_ms() + i,
         .cluster = i % 2 == 0 ? STR("prod") : STR("test"),
         .subject = str_of(subjects[i % 3]),
+        .service = i % 3 == 0 ? STR("web") : STR(""),
+        .node = i % 3 == 2 ? STR("1") : STR(""),
         .data = str_make("\0\1", 2),
     };
     (void)snprintf(text, sizeof text, "record %u", i);
@@ -108,6 +110,10 @@ START_TEST(records_are_found_by_what_they_are_about)
                                                             .cluster = STR("test"),
                                                             .n_max = 1000}),
                           50);
+        ck_assert_uint_eq(count(&x, &(struct history_query){.service = STR("web"), .n_max = 1000}),
+                          100);
+        ck_assert_uint_eq(count(&x, &(struct history_query){.node = STR("1"), .n_max = 1000}), 100);
+        ck_assert_uint_eq(count(&x, &(struct history_query){.node = STR("2"), .n_max = 1000}), 0);
         ck_assert_uint_eq(
             count(&x, &(struct history_query){.since = now_ms() + 3600000, .n_max = 1000}), 0);
         /* Continue after revision 11, position 1: records 0 to 20 remain. */
