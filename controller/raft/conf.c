@@ -16,6 +16,9 @@
 #include <string.h>
 
 #define CONF_VERSION 1
+#define MARKER_ID    (UINT64_C(1) << 62) /* Of the server that is none. */
+#define MARKER_TEXT  "last-id-"
+#define SERVERS_MAX  (CONF_MEMBERS_MAX + 1u)
 
 /* --- addresses ------------------------------------------------------------------------------- */
 
@@ -70,6 +73,25 @@ int conf_address_write(const struct conf_address *a, char text[CONF_ADDRESS_MAX]
 
 /* --- configurations -------------------------------------------------------------------------- */
 
+const struct conf_server *membership_find(const struct membership *c, uint64_t id)
+{
+    for (unsigned i = 0; i < c->n; i++) {
+        if (c->member[i].id == id) {
+            return &c->member[i];
+        }
+    }
+    return NULL;
+}
+
+unsigned membership_voters(const struct membership *c)
+{
+    unsigned n = 0;
+    for (unsigned i = 0; i < c->n; i++) {
+        n += c->member[i].role == RAFT_VOTER;
+    }
+    return n;
+}
+
 struct cursor {
     const uint8_t *p;
     size_t n; /* Bytes left. */
@@ -78,6 +100,7 @@ struct cursor {
 struct seen {
     uint64_t id;
     const char *address;
+    int role;
 };
 
 static int check_member(struct cursor *c, struct seen *seen, unsigned at, struct err *err)
@@ -101,6 +124,7 @@ static int check_member(struct cursor *c, struct seen *seen, unsigned at, struct
     if (c->n < 1 || c->p[0] > RAFT_SPARE) {
         return err_set(err, ERR_CORRUPT, "member %u: unknown role", at);
     }
+    me->role = *c->p;
     c->p++;
     c->n--;
     for (unsigned i = 0; i < at; i++) {
@@ -112,9 +136,46 @@ static int check_member(struct cursor *c, struct seen *seen, unsigned at, struct
     return 0;
 }
 
-int conf_check(const uint8_t *bytes, size_t len, struct err *err)
+/* Insert in order of id. */
+static struct conf_server *insert(struct membership *c, uint64_t id)
 {
-    struct seen seen[REPLICA_MEMBERS_MAX];
+    unsigned at = c->n;
+    for (; at > 0 && c->member[at - 1].id > id; at--) {
+        c->member[at] = c->member[at - 1];
+    }
+    c->n++;
+    c->member[at] = (struct conf_server){.id = id};
+    return &c->member[at];
+}
+
+static int take_server(const struct seen *from, struct membership *c, struct err *err)
+{
+    struct str text = str_of(from->address);
+    struct conf_server *to;
+    uint64_t last = 0;
+    if (from->id == MARKER_ID) {
+        if (from->role != RAFT_SPARE || !str_starts(text, MARKER_TEXT) ||
+            !str_u64(str_slice(text, sizeof MARKER_TEXT - 1, text.n), &last)) {
+            return err_set(err, ERR_CORRUPT, "last id '%.*s'", STR_ARG(text));
+        }
+        c->has_last_id = true;
+        c->last_id = last > c->last_id ? last : c->last_id;
+        return 0;
+    }
+    if (c->n == CONF_MEMBERS_MAX || text.n >= CONF_ADDRESS_MAX) {
+        return err_set(err, ERR_CORRUPT, "too many members, or an address of %zu bytes", text.n);
+    }
+    to = insert(c, from->id);
+    to->role = from->role;
+    (void)str_copy(to->address, sizeof to->address, text);
+    c->last_id = from->id > c->last_id ? from->id : c->last_id;
+    return 0;
+}
+
+int conf_read(const uint8_t *bytes, size_t len, struct membership *ret, struct err *err)
+{
+    struct membership conf = {.n = 0};
+    struct seen seen[SERVERS_MAX];
     struct cursor c;
     uint64_t n;
     if (len < 9 || len > REPLICA_CONF_MAX || len % 8 != 0) {
@@ -124,12 +185,15 @@ int conf_check(const uint8_t *bytes, size_t len, struct err *err)
         return err_set(err, ERR_CORRUPT, "configuration: version %u", bytes[0]);
     }
     n = get_u64(bytes + 1);
-    if (n < 1 || n > REPLICA_MEMBERS_MAX) {
+    if (n < 1 || n > SERVERS_MAX) {
         return err_set(err, ERR_CORRUPT, "configuration: %llu members", (unsigned long long)n);
     }
     c = (struct cursor){bytes + 9, len - 9};
     for (unsigned i = 0; i < n; i++) {
         int rv = check_member(&c, seen, i, err);
+        if (rv == 0) {
+            rv = take_server(&seen[i], &conf, err);
+        }
         if (rv != 0) {
             return err_wrap(err, rv, "configuration");
         }
@@ -139,52 +203,75 @@ int conf_check(const uint8_t *bytes, size_t len, struct err *err)
             return err_set(err, ERR_CORRUPT, "configuration: bytes after the last member");
         }
     }
+    if (conf.n == 0) {
+        return err_set(err, ERR_CORRUPT, "configuration: no members");
+    }
+    *ret = conf;
     return 0;
 }
 
-/* The member that follows `after` in order of id, or NULL. */
-static const struct conf_member *next_member(const struct conf_member *members, unsigned n,
-                                             uint64_t after)
+int conf_check(const uint8_t *bytes, size_t len, struct err *err)
 {
-    const struct conf_member *next = NULL;
-    for (unsigned i = 0; i < n; i++) {
-        if (members[i].id > after && (next == NULL || members[i].id < next->id)) {
-            next = &members[i];
-        }
+    struct membership conf;
+    return conf_read(bytes, len, &conf, err);
+}
+
+static int encode(const struct raft_configuration *servers, struct raft_buffer *ret,
+                  struct err *err)
+{
+    struct raft_buffer bytes;
+    int rv;
+    if (raft_configuration_encode(servers, &bytes) != 0) {
+        return err_set(err, ERR_NOMEM, "members");
     }
-    return next;
+    rv = conf_check(bytes.base, bytes.len, err);
+    if (rv != 0) {
+        raft_free(bytes.base);
+        return rv;
+    }
+    *ret = bytes;
+    return 0;
+}
+
+int conf_write(const struct membership *c, struct raft_buffer *ret, struct err *err)
+{
+    struct raft_configuration servers;
+    char marker[40];
+    uint64_t last = c->last_id;
+    int rv = c->n == 0 ? RAFT_BADID : 0;
+    raft_configuration_init(&servers);
+    for (unsigned i = 0; i < c->n && rv == 0; i++) {
+        const struct conf_server *m = &c->member[i];
+        rv = m->id > CONF_ID_MAX ? RAFT_BADID
+                                 : raft_configuration_add(&servers, m->id, m->address, m->role);
+        last = m->id > last ? m->id : last;
+    }
+    if (rv == 0) {
+        (void)snprintf(marker, sizeof marker, MARKER_TEXT "%" PRIu64, last);
+        rv = raft_configuration_add(&servers, MARKER_ID, marker, RAFT_SPARE);
+    }
+    rv = rv == 0 ? encode(&servers, ret, err)
+                 : err_set(err, rv == RAFT_NOMEM ? ERR_NOMEM : ERR_INVALID,
+                           "members: ids and addresses must be set and unique");
+    raft_configuration_close(&servers);
+    return rv;
 }
 
 int conf_encode(const struct conf_member *members, unsigned n, struct raft_buffer *ret,
                 struct err *err)
 {
-    struct raft_configuration conf;
-    struct raft_buffer bytes;
-    const struct conf_member *m = next_member(members, n, 0);
-    int rv = 0;
-    raft_configuration_init(&conf);
-    for (; m != NULL && rv == 0; m = next_member(members, n, m->id)) {
-        rv = raft_configuration_add(&conf, m->id, m->address, RAFT_VOTER);
+    struct membership c = {.n = 0};
+    if (n > CONF_MEMBERS_MAX) {
+        return err_set(err, ERR_INVALID, "members: %u, at most %u", n, CONF_MEMBERS_MAX);
     }
-    if (rv != 0 || conf.n != n || n == 0) {
-        rv = err_set(err, rv == RAFT_NOMEM ? ERR_NOMEM : ERR_INVALID,
-                     "members: ids and addresses must be set and unique");
-        goto out;
+    for (unsigned i = 0; i < n; i++) {
+        struct conf_server *m = insert(&c, members[i].id);
+        m->role = RAFT_VOTER;
+        if (!str_copy(m->address, sizeof m->address, str_of(members[i].address))) {
+            return err_set(err, ERR_TOOBIG, "member %" PRIu64 ": address too long", members[i].id);
+        }
     }
-    rv = raft_configuration_encode(&conf, &bytes);
-    if (rv != 0) {
-        rv = err_set(err, ERR_NOMEM, "members");
-        goto out;
-    }
-    rv = conf_check(bytes.base, bytes.len, err);
-    if (rv != 0) {
-        raft_free(bytes.base);
-        goto out;
-    }
-    *ret = bytes;
-out:
-    raft_configuration_close(&conf);
-    return rv;
+    return conf_write(&c, ret, err);
 }
 
 int conf_decode(const uint8_t *bytes, size_t len, struct raft_configuration *ret, struct err *err)

@@ -19,10 +19,13 @@
 #include "common/base/str.h"
 
 #include <raft.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#define CONF_ADDRESS_MAX 288u /* Bytes of an address, with its NUL. */
+#define CONF_MEMBERS_MAX 7u
+#define CONF_ADDRESS_MAX 288u       /* Bytes of an address, with its NUL. */
+#define CONF_ID_MAX      UINT32_MAX /* Of a member. */
 
 struct conf_member {
     uint64_t id;         /* > 0. */
@@ -45,7 +48,36 @@ int conf_address_write(const struct conf_address *a, char text[CONF_ADDRESS_MAX]
 
 /* --- configurations -------------------------------------------------------------------------- */
 
-/* Is this a well-formed configuration: 1 to REPLICA_MEMBERS_MAX members, ids and addresses unique,
+/* Ids are never used again: whoever had one may have voted, and peers must not take another
+ * directory for it. So new ids are above every id there ever was, and that one number is part of
+ * the configuration: it is the address ("last-id-7") of a server with an id of its own, a spare, to
+ * which libraft never sends anything. */
+
+struct conf_server {
+    uint64_t id;
+    int role; /* RAFT_VOTER, RAFT_STANDBY or RAFT_SPARE. */
+    char address[CONF_ADDRESS_MAX];
+};
+
+struct membership {
+    struct conf_server member[CONF_MEMBERS_MAX]; /* In order of id. */
+    unsigned n;
+    uint64_t last_id; /* The highest id any member ever had. */
+    bool has_last_id; /* It is recorded, not only the highest of today. */
+};
+
+/* The member, or NULL. */
+const struct conf_server *membership_find(const struct membership *c, uint64_t id);
+unsigned membership_voters(const struct membership *c);
+
+/* ERR_CORRUPT as conf_check(). */
+int conf_read(const uint8_t *bytes, size_t len, struct membership *ret, struct err *err);
+
+/* What conf_read() reads, with last_id recorded. ret is raft_malloc()ed; release ret->base with
+ * raft_free(). ERR_INVALID: no members, or ids or addresses that are not unique. */
+int conf_write(const struct membership *c, struct raft_buffer *ret, struct err *err);
+
+/* Is this a well-formed configuration: 1 to CONF_MEMBERS_MAX members, ids and addresses unique,
  * known roles, nothing but zeros after the last one? ERR_CORRUPT names what is wrong. */
 int conf_check(const uint8_t *bytes, size_t len, struct err *err);
 

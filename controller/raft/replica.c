@@ -67,6 +67,7 @@ void replica_close(struct replica *r)
         raft_configuration_close(&r->install.configuration);
     }
     raft_close(&r->raft, NULL);
+    replica_conf_close(r);
     cache_close(&r->cache);
     mem_free(r->mem, r, sizeof *r);
 }
@@ -94,6 +95,9 @@ static int check_boot(const struct replica_boot *b, struct err *err)
 {
     const struct replica_snapshot *s = &b->snapshot;
     uint64_t last = b->first + b->n_entries - 1;
+    if (b->joining && s->index == 0 && b->n_entries == 0 && b->first == 1) {
+        return 0;
+    }
     if (b->first == 0 || b->first > s->index + 1) {
         return err_set(err, ERR_CORRUPT, "log starts at %llu, checkpoint ends at %llu",
                        (unsigned long long)b->first, (unsigned long long)s->index);
@@ -120,29 +124,15 @@ static int check_boot(const struct replica_boot *b, struct err *err)
 }
 
 /* Are we the only voter, by the newest configuration there is? */
-static bool is_sole_voter(const struct replica *r, const struct replica_boot *b)
+static bool is_sole_voter(const struct replica *r)
 {
-    const uint8_t *bytes = b->snapshot.conf;
-    size_t len = b->snapshot.conf_len;
-    struct raft_configuration conf;
-    unsigned n = 0;
-    bool found = false;
-    for (size_t i = b->n_entries; i > 0; i--) {
-        if (b->entries[i - 1].type == RAFT_CHANGE) {
-            bytes = b->entries[i - 1].bytes;
-            len = b->entries[i - 1].len;
-            break;
-        }
-    }
-    if (conf_decode(bytes, len, &conf, NULL) != 0) {
+    struct membership c;
+    const struct conf_server *me;
+    if (!replica_conf(r, &c)) {
         return false;
     }
-    for (unsigned i = 0; i < conf.n; i++) {
-        n += conf.servers[i].role == RAFT_VOTER;
-        found = found || (conf.servers[i].id == r->set.id && conf.servers[i].role == RAFT_VOTER);
-    }
-    raft_configuration_close(&conf);
-    return found && n == 1;
+    me = membership_find(&c, r->set.id);
+    return me != NULL && me->role == RAFT_VOTER && membership_voters(&c) == 1;
 }
 
 static int start_step(struct replica *r, const struct replica_boot *b,
@@ -190,20 +180,23 @@ int replica_start(struct replica *r, uint64_t now_ms, const struct replica_boot 
         return rv;
     }
     cache_reset(&r->cache, boot->first);
+    if (s->index != 0) {
+        replica_conf_add(r, s->conf_index, s->conf, s->conf_len);
+    }
     for (size_t i = 0; i < boot->n_entries; i++) {
         const struct replica_entry *e = &boot->entries[i];
         cache_append(&r->cache, e->term, e->type, e->bytes, e->len, 0);
+        if (e->type == RAFT_CHANGE && boot->first + i > s->conf_index) {
+            replica_conf_add(r, boot->first + i, e->bytes, e->len);
+        }
     }
     r->durable = cache_last(&r->cache);
     r->applied = s->index;
     r->snapshot_index = s->index;
     r->snapshot_term = s->term;
-    if (s->index != 0) {
-        replica_conf_add(r, s->conf_index, s->conf, s->conf_len);
-    }
     r->started = true;
     replica_enter(r, now_ms);
-    if (is_sole_voter(r, boot)) {
+    if (is_sole_voter(r)) {
         /* libraft makes us leader at once and stays in the old term, in which entries that were
          * not durable may have been lost: indexes would be used twice. */
         b.term++;
@@ -239,6 +232,7 @@ int replica_tick(struct replica *r, uint64_t now_ms, struct err *err)
     int rv = 0;
     assert(r->started);
     replica_enter(r, now_ms);
+    replica_forget_leader(r);
     if (r->now_ms >= raft_timeout(&r->raft) && r->now_ms > r->ticked_ms) {
         r->ticked_ms = r->now_ms;
         rv = replica_step(r, &event, err);
@@ -303,6 +297,7 @@ static int receive_append(struct replica *r, uint64_t peer, const struct raft_ap
         return 0;
     }
     r->answering_stale = args->term < raft_current_term(&r->raft);
+    r->led_ms = r->answering_stale ? r->led_ms : r->now_ms;
     if (r->cache.bytes > r->set.cache_bytes_max) {
         left = 0; /* Full: take it as a heartbeat, so that the leader slows down. */
     }
@@ -327,17 +322,22 @@ static int receive_append(struct replica *r, uint64_t peer, const struct raft_ap
 
 struct replica_peer *replica_peer(struct replica *r, uint64_t id)
 {
-    unsigned i = 0;
-    while (i < r->n_peers && r->peers[i].id != id) {
-        i++;
+    struct replica_peer *free_slot = NULL;
+    for (unsigned i = 0; i < r->n_peers; i++) {
+        if (r->peers[i].id == id) {
+            return &r->peers[i];
+        }
+        if (!replica_is_member(r, r->peers[i].id)) {
+            free_slot = &r->peers[i];
+        }
     }
-    if (i == REPLICA_MEMBERS_MAX) {
-        return NULL;
+    if (free_slot == NULL && r->n_peers < REPLICA_MEMBERS_MAX) {
+        free_slot = &r->peers[r->n_peers++];
     }
-    if (i == r->n_peers) {
-        r->peers[r->n_peers++] = (struct replica_peer){.id = id};
+    if (free_slot != NULL) {
+        *free_slot = (struct replica_peer){.id = id};
     }
-    return &r->peers[i];
+    return free_slot;
 }
 
 static void note_answer(struct replica *r, uint64_t id,
@@ -351,6 +351,14 @@ static void note_answer(struct replica *r, uint64_t id,
     }
 }
 
+static void note_heard(struct replica *r, uint64_t id)
+{
+    struct replica_peer *peer = r->leading && replica_is_member(r, id) ? replica_peer(r, id) : NULL;
+    if (peer != NULL) {
+        peer->heard_ms = r->now_ms;
+    }
+}
+
 /* A refusal that contradicts what this peer acknowledged in this term has been overtaken. libraft
  * would go back behind what is acknowledged, and then compute a negative number of entries in
  * flight: the peer would get heartbeats only, for ever. */
@@ -361,6 +369,25 @@ static bool is_overtaken(const struct replica *r, uint64_t peer,
     return result->rejected > 0 && result->term == raft_current_term(&r->raft) &&
            raft_match_index(&r->raft, peer, &match) == 0 &&
            (result->rejected <= match || result->last_log_index < match);
+}
+
+/* Who votes is the candidate's business: it counts the voters of its own log, which may have made
+ * one of us before we heard of it. libraft lets nobody vote who is not a voter by his own log, and
+ * then the others could wait for ever. */
+static int receive_vote_request(struct replica *r, struct raft_event *event, struct err *err)
+{
+    struct raft_server *me = replica_own_server(r);
+    bool lend = me != NULL && me->role == RAFT_STANDBY && raft_state(&r->raft) == RAFT_FOLLOWER;
+    int rv;
+    if (lend) {
+        replica_forget_leader(r);
+        me->role = RAFT_VOTER;
+    }
+    rv = replica_step(r, event, err);
+    if (lend) {
+        me->role = RAFT_STANDBY; /* A request for a vote changes nothing about the members. */
+    }
+    return rv;
 }
 
 static int receive_raft(struct replica *r, uint64_t peer, const struct raft_message *from,
@@ -385,7 +412,7 @@ static int receive_raft(struct replica *r, uint64_t peer, const struct raft_mess
             return 0;
         }
         r->asked_term = from->request_vote.term;
-        break;
+        return receive_vote_request(r, &event, err);
     case RAFT_REQUEST_VOTE_RESULT:
         if (raft_state(&r->raft) != RAFT_CANDIDATE) {
             return 0; /* libraft would take a late pre-vote answer for a newer term. */
@@ -417,6 +444,7 @@ int replica_receive(struct replica *r, uint64_t now_ms, const struct replica_mes
     if (message->peer == r->set.id || message->peer == 0) {
         return replica_leave(r, 0, err);
     }
+    note_heard(r, message->peer);
     switch (message->kind) {
     case REPLICA_RAFT:
         rv = receive_raft(r, message->peer, &message->raft, err);
@@ -574,19 +602,10 @@ void replica_set_capacity(struct replica *r, unsigned short mib)
 
 /* --- snapshots ------------------------------------------------------------------------------- */
 
-static const struct replica_conf *conf_at(const struct replica *r, uint64_t index)
-{
-    const struct replica_conf *found = NULL;
-    for (unsigned i = 0; i < r->n_confs && r->confs[i].index <= index; i++) {
-        found = &r->confs[i];
-    }
-    return found;
-}
-
 int replica_conf_at(const struct replica *r, uint64_t index, uint8_t buf[REPLICA_CONF_MAX],
                     size_t *ret_len, uint64_t *ret_conf_index, struct err *err)
 {
-    const struct replica_conf *c = conf_at(r, index);
+    const struct replica_conf *c = replica_conf_find(r, index);
     if (c == NULL || index > r->applied) {
         return err_set(err, ERR_NOTFOUND, "members as of entry %llu", (unsigned long long)index);
     }
@@ -596,20 +615,11 @@ int replica_conf_at(const struct replica *r, uint64_t index, uint8_t buf[REPLICA
     return 0;
 }
 
-/* Forget the configurations that were replaced before the snapshot. */
-static void trim_confs(struct replica *r)
-{
-    const struct replica_conf *keep = conf_at(r, r->snapshot_index);
-    unsigned skip = keep == NULL ? 0 : (unsigned)(keep - r->confs);
-    r->n_confs -= skip;
-    memmove(&r->confs[0], &r->confs[skip], r->n_confs * sizeof r->confs[0]);
-}
-
 int replica_snapshot_taken(struct replica *r, uint64_t now_ms, uint64_t index, uint64_t trailing,
                            struct err *err)
 {
     struct raft_event event = {.type = RAFT_SNAPSHOT};
-    const struct replica_conf *conf = conf_at(r, index);
+    const struct replica_conf *conf = replica_conf_find(r, index);
     int rv;
     if (r->installing || index <= r->snapshot_index) {
         return 0;
@@ -631,7 +641,7 @@ int replica_snapshot_taken(struct replica *r, uint64_t now_ms, uint64_t index, u
     replica_enter(r, now_ms);
     rv = replica_step(r, &event, err);
     cache_trim(&r->cache, r->raft.trail.offset);
-    trim_confs(r);
+    replica_conf_trim(r);
     return replica_leave(r, rv, err);
 }
 
@@ -669,7 +679,7 @@ int replica_snapshot_installed(struct replica *r, uint64_t now_ms, struct err *e
     if (raft_configuration_encode(&r->install.configuration, &conf) != 0) {
         return err_set(err, ERR_NOMEM, "configuration of a snapshot");
     }
-    r->n_confs = 0;
+    replica_conf_cut(r, 0);
     replica_conf_add(r, r->install.configuration_index, conf.base, conf.len);
     raft_free(conf.base);
     r->installing = false;

@@ -34,9 +34,10 @@
 #define REPLICA_ENTRY_MAX   4194304u /* 4 MiB; bytes in one entry. */
 #define REPLICA_BATCH_MAX   64u      /* Entries in one proposal or one message. */
 #define REPLICA_CONF_MAX    4096u    /* Bytes of an encoded configuration. */
-#define REPLICA_MEMBERS_MAX 7u
+#define REPLICA_MEMBERS_MAX 7u       /* CONF_MEMBERS_MAX. */
 
-struct replica; /* Opaque. */
+struct membership; /* controller/raft/conf.h */
+struct replica;    /* Opaque. */
 
 struct replica_entry {
     uint64_t term;
@@ -115,6 +116,8 @@ struct replica_io {
     /* Switch to a received snapshot, empty the log so that it continues after it, make both
      * durable, then call replica_snapshot_installed(). */
     void (*snapshot_install)(void *ctx, const struct replica_snapshot *snapshot);
+    /* The configuration in force, or which one is committed, has changed: ask replica_conf(). */
+    void (*members)(void *ctx);
 };
 
 struct replica_settings {        /* Zeroed fields mean the default. */
@@ -137,6 +140,7 @@ struct replica_boot {
     uint64_t first; /* Index of entries[0]; at most snapshot.index + 1. */
     const struct replica_entry *entries;
     size_t n_entries;
+    bool joining; /* Nothing at all is fine: the members will add us and send what they have. */
 };
 
 /* io and mem are borrowed until replica_close(); ctx is handed to every io function. */
@@ -177,6 +181,71 @@ int replica_read(struct replica *r, uint64_t now_ms, uint64_t *ret_ticket, struc
 /* Hand leadership to peer, or to the most advanced one when peer is 0. Gives up by itself after an
  * election timeout. ERR_NOTLEADER, ERR_NOTFOUND (nobody to hand it to). */
 int replica_transfer(struct replica *r, uint64_t now_ms, uint64_t peer, struct err *err);
+
+/* --- members ---------------------------------------------------------------------------------
+ * A new controller is added as a spare, then made a standby, which receives the log, and a voter
+ * once it has caught up. One change at a time; each may be asked for again when its outcome is
+ * unknown: what is so already is not an error. The leader itself cannot be demoted or removed:
+ * hand leadership over first. */
+
+enum replica_change_kind {
+    REPLICA_ADD = 1, /* id, address: a new spare. */
+    REPLICA_ROLE,    /* id, role: spare to standby, standby to voter, voter to standby. */
+    REPLICA_REMOVE,  /* id. */
+    REPLICA_RENAME,  /* addresses of the members in conf that differ from those in force. */
+};
+
+struct replica_change {
+    enum replica_change_kind kind;
+    uint64_t id;
+    int role;
+    const char *address;           /* "PEER/API"; see conf.h. */
+    const struct membership *conf; /* REPLICA_RENAME. */
+};
+
+/* On success *ret_index is where the change will be applied, or 0 when it is so already.
+ * ERR_NOTLEADER; ERR_AGAIN (leadership is changing, another change is in flight, or the member has
+ * not caught up yet: err says which); ERR_NOTFOUND (no such member); ERR_EXISTS (the id, or an
+ * address, is another member's); ERR_INVALID (an id that was used before, the last voter, the
+ * leader, a move between roles that is none); ERR_FULL (members, disk); ERR_UNAVAILABLE (not enough
+ * voters can be reached for the members to be able to decide anything afterwards). */
+int replica_change(struct replica *r, uint64_t now_ms, const struct replica_change *change,
+                   uint64_t *ret_index, struct err *err);
+
+/* The configuration in force, committed or not. False when there is none (joining). */
+bool replica_conf(const struct replica *r, struct membership *ret);
+
+/* The last one known to be committed, and its entry. False when there is none. */
+bool replica_conf_committed(const struct replica *r, struct membership *ret, uint64_t *ret_index);
+
+/* Entry of the one in force, 0 when there is none. */
+uint64_t replica_conf_index(const struct replica *r);
+
+/* Is a change on its way that is not applied yet? */
+bool replica_is_changing(const struct replica *r);
+
+/* By the configuration in force. */
+bool replica_is_member(const struct replica *r, uint64_t id);
+
+/* Whom to listen to: the members in force; the committed ones too, for a change that is not
+ * committed may be undone, and only a leader it would exclude can do that; and those with an id
+ * above all that this log knows of, for whoever was away, or joins, may find everybody replaced.
+ * So refused are those that were removed. Everybody while there is no configuration. */
+bool replica_is_known(const struct replica *r, uint64_t id);
+
+struct replica_progress { /* What the leader knows of a member. */
+    bool known;           /* False on followers; the rest is not set then. */
+    uint64_t match;       /* The log is the same up to here. */
+    uint64_t lag;         /* Entries behind ours. */
+    bool heard;           /* In this term, ... */
+    uint64_t heard_ms;    /* ... this long ago. */
+    bool has_capacity;
+    unsigned short capacity; /* MiB of disk. */
+};
+
+struct replica_progress replica_progress(const struct replica *r, uint64_t now_ms, uint64_t id);
+
+/* --- snapshots ------------------------------------------------------------------------------- */
 
 /* A snapshot of everything up to index (applied here) is durable. Entries up to index - trailing
  * are forgotten. Indexes not above the latest snapshot are ignored. */

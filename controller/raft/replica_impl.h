@@ -4,23 +4,25 @@
  *
  *   replica.c        life and inputs
  *   replica_step.c   one raft_step() and what follows from its update
- *   replica_read.c   rounds of linearizable reads */
+ *   replica_read.c   rounds of linearizable reads
+ *   replica_member.c who the members are, and changes of that */
 #ifndef CONTROLLER_RAFT_REPLICA_IMPL_H
 #define CONTROLLER_RAFT_REPLICA_IMPL_H
 
 #include "controller/raft/cache.h"
+#include "controller/raft/conf.h"
 #include "controller/raft/replica.h"
 
-struct replica_conf { /* A committed configuration and the entry that brought it. */
+struct replica_conf { /* A configuration and the entry that brought it. */
     uint64_t index;
+    uint64_t last_id; /* See conf.h. */
     size_t len;
-    uint8_t bytes[REPLICA_CONF_MAX];
+    uint8_t *bytes;
 };
-
-#define REPLICA_CONFS_MAX 8u
 
 struct replica_peer { /* What the leader knows of a peer, in this term. */
     uint64_t id;
+    uint64_t heard_ms; /* Last message from it; 0: none. */
     bool has_capacity;
     unsigned short capacity; /* Of its disk, as it last said. */
     uint64_t sent;           /* The last long message to it ended with this entry ... */
@@ -55,6 +57,8 @@ struct replica {
     bool started;
     bool busy; /* Inside an input. */
 
+    uint64_t led_ms; /* When a leader was last heard. */
+
     /* Leadership. */
     bool leading;
     bool ready;
@@ -65,13 +69,19 @@ struct replica {
     unsigned n_peers;
     unsigned short capacity; /* Our own, MiB. */
 
-    /* Snapshots. The first configuration is the one as of the snapshot. */
+    /* The configuration as of the snapshot, if there is one, and every one in the log after it,
+     * applied or not. The last one is in force. */
+    struct replica_conf *confs;
+    unsigned n_confs;
+    unsigned cap_confs;
+    uint64_t told_conf;           /* As of the last io->members: the one in force ... */
+    uint64_t told_conf_committed; /* ... and the last committed one. */
+
+    /* Snapshots. */
     uint64_t snapshot_index;
     uint64_t snapshot_term;
     bool installing;
     struct raft_snapshot_metadata install; /* While installing. */
-    struct replica_conf confs[REPLICA_CONFS_MAX];
-    unsigned n_confs;
 
     /* What libraft forgets to say in an answer, see send_raft(). */
     bool answering_stale;
@@ -96,8 +106,31 @@ struct replica_peer *replica_peer(struct replica *r, uint64_t id);
 /* Is there something left to apply? */
 bool replica_has_backlog(const struct replica *r);
 
-/* Remember the configuration of an applied entry. */
+/* --- replica_member.c ------------------------------------------------------------------------ */
+/* The log has a configuration at index, the highest so far. */
 void replica_conf_add(struct replica *r, uint64_t index, const uint8_t *bytes, size_t len);
+
+/* The log was cut: forget those from this index on. */
+void replica_conf_cut(struct replica *r, uint64_t from);
+
+/* Forget those that were replaced before the snapshot. */
+void replica_conf_trim(struct replica *r);
+void replica_conf_close(struct replica *r);
+
+/* The one that was in force at index, or NULL. */
+const struct replica_conf *replica_conf_find(const struct replica *r, uint64_t index);
+
+/* Ourselves in libraft's configuration in force, or NULL. */
+struct raft_server *replica_own_server(struct replica *r);
+
+/* A follower that may not stand for election never finds out by itself that the leader is gone. */
+void replica_forget_leader(struct replica *r);
+
+/* See to it that libraft goes by the right configurations. */
+int replica_conf_sync(struct replica *r, struct err *err);
+
+/* Tell io->members if there is news. */
+void replica_conf_tell(struct replica *r);
 
 /* --- replica_read.c -------------------------------------------------------------------------- */
 void replica_reads_reset(struct replica *r);

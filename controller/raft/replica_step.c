@@ -167,6 +167,7 @@ static void take_entries(struct replica *r, uint64_t index, struct raft_entry *b
     assert(index >= r->cache.first);
     assert(index <= cache_last(&r->cache) + 1);
     cache_truncate(&r->cache, index);
+    replica_conf_cut(r, index);
     if (r->durable >= index) {
         assert(r->applied < index);
         r->durable = index - 1;
@@ -178,6 +179,9 @@ static void take_entries(struct replica *r, uint64_t index, struct raft_entry *b
         cache_append(&r->cache, e->term, e->type, e->buf.base, e->buf.len, r->ticket);
         kept = cache_get(&r->cache, index + i);
         out[i] = (struct replica_entry){kept->term, kept->type, kept->bytes, kept->len};
+        if (e->type == RAFT_CHANGE) {
+            replica_conf_add(r, index + i, kept->bytes, kept->len);
+        }
     }
     if (r->leading && r->barrier == 0) {
         assert(batch[0].term == r->lead_term);
@@ -236,7 +240,7 @@ int replica_step(struct replica *r, struct raft_event *event, struct err *err)
             send_raft(r, &u.messages.batch[i]);
         }
     }
-    return 0;
+    return replica_conf_sync(r, err);
 }
 
 /* --- what follows ---------------------------------------------------------------------------- */
@@ -256,19 +260,6 @@ bool replica_has_backlog(const struct replica *r)
     return apply_target(r) > r->applied;
 }
 
-void replica_conf_add(struct replica *r, uint64_t index, const uint8_t *bytes, size_t len)
-{
-    struct replica_conf *c;
-    if (r->n_confs == REPLICA_CONFS_MAX) { /* The oldest is needed least. */
-        memmove(&r->confs[0], &r->confs[1], (REPLICA_CONFS_MAX - 1) * sizeof r->confs[0]);
-        r->n_confs--;
-    }
-    c = &r->confs[r->n_confs++];
-    c->index = index;
-    c->len = len;
-    memcpy(c->bytes, bytes, len);
-}
-
 static int apply_next(struct replica *r, struct err *err)
 {
     const struct cache_entry *e = cache_get(&r->cache, r->applied + 1);
@@ -282,7 +273,6 @@ static int apply_next(struct replica *r, struct err *err)
     if (out.type != RAFT_CHANGE) {
         return 0;
     }
-    replica_conf_add(r, r->applied, out.bytes, out.len);
     event.configuration.index = r->applied;
     rv = conf_decode(out.bytes, out.len, &event.configuration.conf, err);
     return rv != 0 ? rv : replica_step(r, &event, err);
@@ -345,6 +335,9 @@ int replica_leave(struct replica *r, int rv, struct err *err)
                     now.leader != r->told.leader || now.ready != r->told.ready)) {
         r->told = now;
         r->io->changed(r->ctx, &now);
+    }
+    if (rv == 0) {
+        replica_conf_tell(r);
     }
     r->busy = false;
     return rv;

@@ -1,6 +1,7 @@
 /* Three things on disk and one outside (the checkpoint) that must fit together.
  *
- * vote, both slots:            u64 id, u64 term, u64 vote
+ * vote, both slots:            u64 id, u64 term, u64 vote, u64 incarnation, u64 flags (1: joining,
+ *                              no entry was ever durable); 0.1 stopped after vote
  * members, one slot at a time: u64 index, u64 term, u64 configuration's index, configuration
  *
  * The members record says who the voters were as of an index not above the checkpoint; later
@@ -21,7 +22,9 @@
 
 #define VOTE_FILE    "vote"
 #define MEMBERS_FILE "members"
-#define VOTE_BYTES   24u
+#define VOTE_BYTES   40u
+#define VOTE_BYTES_1 24u
+#define FLAG_JOINING 1u
 #define MEMBERS_HEAD 24u
 #define NO_SLOT      2u
 
@@ -33,6 +36,8 @@ struct durable {
     struct durable_settings set;
     struct slots vote;
     struct slots members;
+    uint64_t incarnation;
+    bool joining;
     unsigned used; /* The members slot that counts, or NO_SLOT. */
     unsigned next; /* While installing: the one that will. */
     struct logfile *log;
@@ -119,7 +124,19 @@ int durable_save_vote(struct durable *d, uint64_t term, uint64_t vote, struct er
     put_u64(bytes, d->set.id);
     put_u64(bytes + 8, term);
     put_u64(bytes + 16, vote);
+    put_u64(bytes + 24, d->incarnation);
+    put_u64(bytes + 32, d->joining ? FLAG_JOINING : 0);
     return slots_put_both(&d->vote, bytes, sizeof bytes, err);
+}
+
+int durable_joined(struct durable *d, struct err *err)
+{
+    const struct slot *slot = slots_newest(&d->vote);
+    if (!d->joining || slot == NULL) {
+        return 0;
+    }
+    d->joining = false;
+    return durable_save_vote(d, get_u64(slot->bytes + 8), get_u64(slot->bytes + 16), err);
 }
 
 static int read_vote(struct durable *d, bool *ret_found, struct err *err)
@@ -129,7 +146,7 @@ static int read_vote(struct durable *d, bool *ret_found, struct err *err)
     if (slot == NULL) {
         return 0;
     }
-    if (slot->len != VOTE_BYTES) {
+    if (slot->len != VOTE_BYTES && slot->len != VOTE_BYTES_1) {
         return err_set(err, ERR_CORRUPT, "%s: %zu bytes", VOTE_FILE, slot->len);
     }
     if (get_u64(slot->bytes) != d->set.id) {
@@ -138,8 +155,14 @@ static int read_vote(struct durable *d, bool *ret_found, struct err *err)
     }
     d->boot.term = get_u64(slot->bytes + 8);
     d->boot.vote = get_u64(slot->bytes + 16);
+    if (slot->len == VOTE_BYTES) {
+        d->incarnation = get_u64(slot->bytes + 24);
+        d->joining = (get_u64(slot->bytes + 32) & FLAG_JOINING) != 0;
+    }
     /* A crash between the two copies, or a damaged one: make them two again. */
-    return slots_agree(&d->vote) ? 0 : durable_save_vote(d, d->boot.term, d->boot.vote, err);
+    return slot->len == VOTE_BYTES && slots_agree(&d->vote)
+               ? 0
+               : durable_save_vote(d, d->boot.term, d->boot.vote, err);
 }
 
 /* --- first start ----------------------------------------------------------------------------- */
@@ -165,18 +188,21 @@ static int begin(struct durable *d, bool voted, struct err *err)
 {
     int rv = 0;
     if (voted) {
-        return d->cache.n > 0 || d->set.checkpoint_index > 0
+        d->boot.joining = d->joining;
+        return d->cache.n > 0 || d->set.checkpoint_index > 0 || d->joining
                    ? 0
                    : err_set(err, ERR_CORRUPT, "there is a vote but no log");
     }
     if (d->cache.n > 1 || d->cache.first != 1 || d->set.checkpoint_index > 0) {
         return err_set(err, ERR_CORRUPT, "there is a log but no vote");
     }
-    if (d->cache.n == 0) {
+    d->joining = d->set.joining && d->cache.n == 0;
+    d->boot.joining = d->joining;
+    d->boot.term = d->joining ? 0 : 1;
+    if (d->cache.n == 0 && !d->joining) {
         rv = begin_log(d, err);
     }
-    d->boot.term = 1;
-    return rv != 0 ? rv : durable_save_vote(d, 1, 0, err);
+    return rv != 0 ? rv : durable_save_vote(d, d->boot.term, 0, err);
 }
 
 /* --- fitting log and checkpoint -------------------------------------------------------------- */
@@ -285,6 +311,7 @@ int durable_open(const struct disk *disk, const struct mem *mem,
     d->mem = mem;
     d->set = *settings;
     d->used = NO_SLOT;
+    d->incarnation = settings->incarnation;
     rv = slots_open(&d->vote, disk, VOTE_FILE, err);
     if (rv == 0) {
         rv = slots_open(&d->members, disk, MEMBERS_FILE, err);
@@ -326,6 +353,11 @@ void durable_close(struct durable *d)
 const struct replica_boot *durable_boot(const struct durable *d)
 {
     return &d->boot;
+}
+
+uint64_t durable_incarnation(const struct durable *d)
+{
+    return d->incarnation;
 }
 
 struct logfile *durable_log(struct durable *d)

@@ -14,6 +14,7 @@
 #include "controller/raftio/disk.h"
 #include "controller/raftio/logfile.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct durable; /* Opaque. */
@@ -22,12 +23,15 @@ struct durable_settings {
     uint64_t id;
     const struct conf_member *members; /* For the first start ever; the same everywhere. */
     unsigned n_members;
+    bool joining;              /* An empty directory begins no log: the members will send theirs. */
+    uint64_t incarnation;      /* Random, not 0; for a directory that has none yet. */
     uint64_t checkpoint_index; /* The state module has everything up to here; 0: nothing. */
     uint64_t checkpoint_term;
     struct logfile_settings log;
 };
 
-/* Read what is there; in an empty directory begin a log with the members as entry 1.
+/* Read what is there; in an empty directory begin a log with the members as entry 1, or none when
+ * joining.
  * ERR_CONFLICT: the directory is another controller's. ERR_CORRUPT: something is missing or
  * damaged, err says what and where. disk and mem are borrowed until durable_close(). */
 int durable_open(const struct disk *disk, const struct mem *mem,
@@ -39,6 +43,13 @@ const struct replica_boot *durable_boot(const struct durable *d);
 void durable_boot_done(struct durable *d);
 
 struct logfile *durable_log(struct durable *d);
+
+/* Which directory this is: drawn once, never again, gone with the directory. */
+uint64_t durable_incarnation(const struct durable *d);
+
+/* Call when entries are durable, or a snapshot is installed: from now on an empty log means that
+ * something was lost. Writes only the first time in a directory that began by joining. */
+int durable_joined(struct durable *d, struct err *err);
 
 /* Durable on return. */
 int durable_save_vote(struct durable *d, uint64_t term, uint64_t vote, struct err *err);

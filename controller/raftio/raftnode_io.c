@@ -134,6 +134,11 @@ static void on_snapshot_install(void *ctx, const struct replica_snapshot *s)
     n->events.receive_install(n->ctx, &n->incoming);
 }
 
+static void on_members(void *ctx)
+{
+    (void)ctx;
+}
+
 const struct replica_io raftnode_replica_io = {
     .save_vote = on_save_vote,
     .append = on_append,
@@ -144,6 +149,7 @@ const struct replica_io raftnode_replica_io = {
     .read_ready = on_read_ready,
     .snapshot_send = on_snapshot_send,
     .snapshot_install = on_snapshot_install,
+    .members = on_members,
 };
 
 /* --- from the writer ------------------------------------------------------------------------- */

@@ -65,6 +65,11 @@ static struct simworld_options draw(uint64_t seed)
         o.checkpoint_ms = 1000; /* Else there would be thousands of files. */
     }
     o.snapshot_bytes = 24 + upto(&p, prng_below(&p, 4) == 0 ? 3000000 : 50000);
+    if (prng_below(&p, 3) == 0) {
+        o.voters = o.n;
+        o.n = o.n + 2 < SIMWORLD_NODES_MAX ? o.n + 2 : SIMWORLD_NODES_MAX;
+        o.member_ms = 100 + upto(&p, 1500);
+    }
     return o;
 }
 
@@ -91,6 +96,8 @@ static void print_stats(const struct simworld_stats *s, uint64_t runs)
     printf("  %llu checkpoints, %llu installed, %llu messages (%llu dropped)\n",
            (unsigned long long)s->checkpoints, (unsigned long long)s->installs,
            (unsigned long long)s->messages, (unsigned long long)s->dropped);
+    printf("  %llu changes of the members, %llu machines replaced\n",
+           (unsigned long long)s->changes, (unsigned long long)s->replaced);
 }
 
 static uint64_t number(const char *text)

@@ -113,6 +113,10 @@ void simcheck_end(struct simworld *w)
 {
     for (unsigned i = 0; i < w->opt.n; i++) {
         const struct simnode *n = &w->nodes[i];
+        if (!simmember_counts(w, i)) {
+            continue;
+        }
+        simmember_check(w, i);
         if (n->state.index != w->check.last) {
             simworld_fail(w, "controller %u applied %llu of %llu in the end", i + 1,
                           (unsigned long long)n->state.index, (unsigned long long)w->check.last);

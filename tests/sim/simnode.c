@@ -227,6 +227,18 @@ static void on_snapshot_install(void *ctx, const struct replica_snapshot *s)
     simworld_event(n->w, EV_INSTALL, n->at, simworld_between(n->w, 100, 20000), 0);
 }
 
+static void on_members(void *ctx)
+{
+    struct simnode *n = ctx;
+    struct membership c;
+    if (n->w->opt.verbose && replica_conf(n->replica, &c)) {
+        simworld_trace(
+            n->w, "controller %llu: members of %llu: %u, %u voters, %s", (unsigned long long)n->id,
+            (unsigned long long)replica_conf_index(n->replica), c.n, membership_voters(&c),
+            replica_is_changing(n->replica) ? "not committed" : "committed");
+    }
+}
+
 static const struct replica_io replica_io = {
     .save_vote = on_save_vote,
     .append = on_append,
@@ -237,6 +249,7 @@ static const struct replica_io replica_io = {
     .read_ready = on_read_ready,
     .snapshot_send = on_snapshot_send,
     .snapshot_install = on_snapshot_install,
+    .members = on_members,
 };
 
 /* --- checkpoints on the wire ----------------------------------------------------------------- */
@@ -381,6 +394,7 @@ void simnode_init(struct simnode *n, struct simworld *w, unsigned at)
 {
     n->w = w;
     n->at = at;
+    n->id = at + 1;
     n->disk = simdisk_open(&w->mem);
     n->clock_offset_ms = prng_below(&w->prng, 1000000);
     list_init(&n->writes);
@@ -437,25 +451,26 @@ void simnode_crash(struct simnode *n)
 
 static int boot(struct simnode *n, struct err *err)
 {
-    static const char *const addresses[SIMWORLD_NODES_MAX] = {"a:1", "b:1", "c:1", "d:1", "e:1"};
     struct conf_member members[SIMWORLD_NODES_MAX];
     struct durable_settings set = {
-        .id = n->at + 1,
+        .id = n->id,
         .members = members,
-        .n_members = n->w->opt.n,
+        .n_members = n->w->opt.voters,
+        .joining = n->id > n->w->opt.voters,
+        .incarnation = prng_u64(&n->w->prng) | 1,
         .checkpoint_index = n->checkpoint.index,
         .checkpoint_term = n->checkpoint.term,
         .log = {.segment_bytes = n->w->opt.segment_bytes},
     };
     struct replica_settings rset = {
-        .id = n->at + 1,
+        .id = n->id,
         .seed = (unsigned)prng_u64(&n->w->prng),
         .message_bytes_max = n->w->opt.message_bytes,
         .snapshot_ms = 2000,
     };
     int rv;
     for (unsigned i = 0; i < SIMWORLD_NODES_MAX; i++) {
-        members[i] = (struct conf_member){i + 1, addresses[i]};
+        members[i] = (struct conf_member){i + 1, simworld_address(i)};
     }
     rv = durable_open(simdisk_disk(n->disk), &n->w->mem, &set, &n->durable, err);
     if (rv == 0) {
@@ -501,17 +516,20 @@ void simnode_start(struct simnode *n)
 
 /* --- events ---------------------------------------------------------------------------------- */
 
-void simnode_deliver(struct simnode *n, unsigned from, const uint8_t *body, size_t len)
+void simnode_deliver(struct simnode *n, uint64_t from, const uint8_t *body, size_t len)
 {
     struct raft_entry entries[REPLICA_BATCH_MAX];
     struct message m;
     struct err err = {0};
+    if (!replica_is_known(n->replica, from)) {
+        return;
+    }
     must(n, message_decode(body, len, entries, &m, &err), &err, "decode");
     if (m.kind == MESSAGE_REPLICA) {
-        m.replica.peer = from + 1;
+        m.replica.peer = from;
         must(n, replica_receive(n->replica, now_ms(n), &m.replica, &err), &err, "receive");
     } else {
-        transfer_receive(n->transfer, now_ms(n), from + 1, &m);
+        transfer_receive(n->transfer, now_ms(n), from, &m);
     }
     after(n);
 }
@@ -561,6 +579,9 @@ void simnode_write(struct simnode *n)
     n->writing = false;
     rv = run_writes(n, &ticket, &err);
     simdisk_fail_after(n->disk, 0);
+    if (rv == 0 && ticket > 0) {
+        rv = durable_joined(n->durable, &err);
+    }
     if (rv != 0) {
         n->doomed = true;
     } else if (ticket > 0) {
@@ -591,6 +612,7 @@ void simnode_install(struct simnode *n)
         }
         must(n, rv, &err, "reset");
         durable_install_end(n->durable);
+        must(n, durable_joined(n->durable, &err), &err, "joined");
         n->w->stats.installs++;
         simworld_trace(n->w, "controller %u: installed %llu", n->at + 1,
                        (unsigned long long)n->install.index);
@@ -681,7 +703,7 @@ int simnode_read(struct simnode *n)
     return 0;
 }
 
-int simnode_handover(struct simnode *n, unsigned to)
+int simnode_handover(struct simnode *n, uint64_t to)
 {
     struct err err = {0};
     int rv;
@@ -694,6 +716,41 @@ int simnode_handover(struct simnode *n, unsigned to)
         after(n);
     }
     return rv;
+}
+
+int simnode_change(struct simnode *n, const struct replica_change *change)
+{
+    struct err err = {0};
+    uint64_t index;
+    int rv;
+    if (!n->up || n->paused_until_us > n->w->now_us) {
+        return ERR_UNAVAILABLE;
+    }
+    rv = replica_change(n->replica, now_ms(n), change, &index, &err);
+    memcpy(n->error, err.text, sizeof n->error);
+    if (rv == ERR_INTERNAL || rv == ERR_NOMEM) {
+        must(n, rv, &err, "change");
+    }
+    simworld_trace(n->w, "controller %llu: change %d of %llu: %s", (unsigned long long)n->id,
+                   (int)change->kind, (unsigned long long)change->id, rv == 0 ? "ok" : err.text);
+    if (rv == 0) {
+        n->w->stats.changes += index > 0;
+        after(n);
+    }
+    return rv;
+}
+
+void simnode_replace(struct simnode *n)
+{
+    if (n->up) {
+        die(n);
+    }
+    simdisk_close(n->disk);
+    n->disk = simdisk_open(&n->w->mem);
+    n->checkpoint = (struct simstate){0};
+    n->id += SIMWORLD_NODES_MAX;
+    n->w->stats.replaced++;
+    simnode_start(n);
 }
 
 void simnode_checkpoint(struct simnode *n)

@@ -1,7 +1,7 @@
 /* Events, network and faults.
  *
- * What is not simulated: a disk that returns other bytes than were written (test_log.c does that),
- * and changes of membership. */
+ * What is not simulated: a disk that returns other bytes than were written (test_log.c does that).
+ * As the real transport does, a controller listens only to the members it knows. */
 #include "tests/sim/simworld.h"
 
 #include "tests/sim/simworld_impl.h"
@@ -98,18 +98,18 @@ static void post(struct simworld *w, unsigned from, unsigned to, const struct bu
         us = simworld_between(w, us, w->opt.slow_us_max);
     }
     e = simworld_event(w, EV_DELIVER, to, us, len);
-    e->from = from;
+    e->from = w->nodes[from].id;
     memcpy(e->bytes, frame->data + MESSAGE_HEAD, len);
 }
 
 void simworld_send(struct simworld *w, unsigned from, const struct message *m, uint64_t to_id)
 {
-    unsigned to = (unsigned)to_id - 1;
+    unsigned to = (unsigned)((to_id - 1) % SIMWORLD_NODES_MAX);
     struct buf frame;
     assert(to_id >= 1);
     assert(to < w->opt.n);
     w->stats.messages++;
-    if (w->cut[from][to] || simworld_chance(w, w->opt.loss) ||
+    if (w->nodes[to].id != to_id || w->cut[from][to] || simworld_chance(w, w->opt.loss) ||
         (w->filter != NULL && !w->filter(w->filter_arg, from, to, m))) {
         w->stats.dropped++;
         return;
@@ -195,6 +195,10 @@ static void simworld_happens(struct simworld *w, const struct simevent *e)
         simnode_handover(any, 0);
         again(w, e->kind, o->transfer_ms, 0);
         break;
+    case EV_MEMBER:
+        simmember_random(w);
+        again(w, e->kind, o->member_ms, 0);
+        break;
     case EV_CHECKPOINT:
         if (w->nodes[e->to].up) {
             simnode_checkpoint(&w->nodes[e->to]);
@@ -242,6 +246,7 @@ static void node_happens(struct simworld *w, struct simevent *e)
     case EV_PAUSE:
     case EV_HANDOVER:
     case EV_CHECKPOINT:
+    case EV_MEMBER:
     case EV_KINDS:
         simworld_happens(w, e);
         break;
@@ -304,6 +309,7 @@ struct simworld *simworld_open(const struct simworld_options *options)
     }
     w->mem = (struct mem){counted_resize, w};
     w->opt = *options;
+    w->opt.voters = options->voters != 0 ? options->voters : options->n;
     w->opt.command_max =
         options->command_max != 0 ? options->command_max : SIMWORLD_COMMAND_DEFAULT;
     w->opt.segment_bytes =
@@ -325,6 +331,7 @@ struct simworld *simworld_open(const struct simworld_options *options)
     again(w, EV_CUT, w->opt.cut_ms, 0);
     again(w, EV_PAUSE, w->opt.pause_ms, 0);
     again(w, EV_HANDOVER, w->opt.transfer_ms, 0);
+    again(w, EV_MEMBER, w->opt.member_ms, 0);
     return w;
 }
 
@@ -353,6 +360,9 @@ static bool agreed(const struct simworld *w)
     int leader = simworld_leader(w);
     for (unsigned i = 0; leader >= 0 && i < w->opt.n; i++) {
         const struct simnode *n = &w->nodes[i];
+        if (!simmember_counts(w, i)) {
+            continue;
+        }
         if (!n->up || n->state.index != w->check.last ||
             replica_status(n->replica).last != w->check.last) {
             return false;
@@ -369,14 +379,14 @@ static void print_nodes(const struct simworld *w)
         if (n->up) {
             s = replica_status(n->replica);
         }
-        printf("controller %u: %s term %llu leader %llu, log %llu to %llu, durable %llu, commit "
+        printf("controller %llu: %s term %llu leader %llu, log %llu to %llu, durable %llu, commit "
                "%llu, applied %llu, snapshot %llu%s, %s\n",
-               i + 1, n->up ? raft_state_name((int)s.state) : "down", (unsigned long long)s.term,
-               (unsigned long long)s.leader, (unsigned long long)s.first,
-               (unsigned long long)s.last, (unsigned long long)s.durable,
-               (unsigned long long)s.commit, (unsigned long long)s.applied,
-               (unsigned long long)s.snapshot, s.installing ? " installing" : "",
-               n->writing ? "writing" : "idle");
+               (unsigned long long)n->id, n->up ? raft_state_name((int)s.state) : "down",
+               (unsigned long long)s.term, (unsigned long long)s.leader,
+               (unsigned long long)s.first, (unsigned long long)s.last,
+               (unsigned long long)s.durable, (unsigned long long)s.commit,
+               (unsigned long long)s.applied, (unsigned long long)s.snapshot,
+               s.installing ? " installing" : "", n->writing ? "writing" : "idle");
     }
 }
 
@@ -460,7 +470,7 @@ int simworld_read(struct simworld *w, unsigned node)
 
 int simworld_transfer(struct simworld *w, unsigned node, unsigned to)
 {
-    return simnode_handover(&w->nodes[node], to + 1);
+    return simnode_handover(&w->nodes[node], w->nodes[to].id);
 }
 
 void simworld_checkpoint(struct simworld *w, unsigned node)

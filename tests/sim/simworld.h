@@ -12,20 +12,22 @@
 #ifndef TESTS_SIM_SIMWORLD_H
 #define TESTS_SIM_SIMWORLD_H
 
+#include "controller/raft/conf.h"
 #include "controller/raftio/message.h"
 #include "tests/sim/simdisk.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#define SIMWORLD_NODES_MAX 5u
+#define SIMWORLD_NODES_MAX 7u
 
 struct simworld; /* Opaque. */
 
 struct simworld_options { /* Zeroed: a quiet world. Rates are per million. */
     uint64_t seed;
-    unsigned n;    /* Controllers: 1, 3 or 5. */
-    unsigned loss; /* Messages. */
+    unsigned n;      /* Controllers. */
+    unsigned voters; /* The first so many begin the cluster, the rest may be added; 0: all. */
+    unsigned loss;   /* Messages. */
     unsigned dup;
     unsigned delay_us_min;
     unsigned delay_us_max;
@@ -41,6 +43,7 @@ struct simworld_options { /* Zeroed: a quiet world. Rates are per million. */
     unsigned client_ms;     /* Mean time between proposals; 0: none. */
     unsigned read_ms;       /* Mean time between reads; 0: none. */
     unsigned transfer_ms;   /* Mean time between hand-overs; 0: none. */
+    unsigned member_ms;     /* Mean time between changes of the members; 0: none. */
     unsigned checkpoint_ms; /* Mean time between checkpoints of one controller; 0: none. */
     unsigned trailing;
     unsigned command_max;    /* Bytes; default 200. */
@@ -56,6 +59,7 @@ struct simworld_stats {
     uint64_t proposed, acked, lost, refused, applied;
     uint64_t reads, elections, crashes, faults, cuts, pauses, handovers;
     uint64_t checkpoints, installs, messages, dropped, torn;
+    uint64_t changes, replaced;
 };
 
 struct simworld *simworld_open(const struct simworld_options *options);
@@ -87,9 +91,19 @@ struct simdisk *simworld_disk(struct simworld *w, unsigned node);
 int simworld_propose(struct simworld *w, unsigned node, size_t len, uint64_t *ret_index);
 int simworld_read(struct simworld *w, unsigned node);
 int simworld_transfer(struct simworld *w, unsigned node, unsigned to);
+/* 0 or what replica_change() said; error is then simworld_error(). */
+int simworld_change(struct simworld *w, unsigned node, const struct replica_change *change);
+/* A new machine with an empty disk and an id that nobody had; it waits to be added. */
+void simworld_replace(struct simworld *w, unsigned node);
 void simworld_checkpoint(struct simworld *w, unsigned node);
 
 /* --- questions ------------------------------------------------------------------------------- */
+uint64_t simworld_id(const struct simworld *w, unsigned node);
+const char *simworld_address(unsigned node);
+/* Its configuration in force; false while it has none. */
+bool simworld_conf(const struct simworld *w, unsigned node, struct membership *ret);
+/* Does libraft there take it for a member? */
+bool simworld_goes_by(const struct simworld *w, unsigned node, uint64_t id);
 bool simworld_is_up(const struct simworld *w, unsigned node);
 /* Why the last restart failed, or "". */
 const char *simworld_error(const struct simworld *w, unsigned node);

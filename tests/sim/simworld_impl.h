@@ -41,6 +41,7 @@ enum event_kind {
     EV_PAUSE,
     EV_HANDOVER,
     EV_CHECKPOINT,
+    EV_MEMBER,
     EV_KINDS,
 };
 
@@ -48,7 +49,7 @@ struct simevent {
     struct heap_node node;
     enum event_kind kind;
     unsigned to;         /* Node. */
-    unsigned from;       /* EV_DELIVER. */
+    uint64_t from;       /* EV_DELIVER: the sender's id. */
     uint64_t generation; /* Of the node; events of an earlier life are dropped. 0: any. */
     size_t len;
     uint8_t bytes[]; /* EV_DELIVER: the body. */
@@ -85,7 +86,8 @@ struct asked { /* A read under way. */
 
 struct simnode {
     struct simworld *w;
-    unsigned at; /* Its id is at + 1. */
+    unsigned at;
+    uint64_t id; /* at + 1, and SIMWORLD_NODES_MAX more with every new machine. */
     struct simdisk *disk;
     struct simstate checkpoint; /* Durable, as the state module's. */
     bool up;
@@ -121,15 +123,28 @@ void simnode_init(struct simnode *n, struct simworld *w, unsigned at);
 void simnode_close(struct simnode *n);
 void simnode_start(struct simnode *n);
 void simnode_crash(struct simnode *n);
-void simnode_deliver(struct simnode *n, unsigned from, const uint8_t *body, size_t len);
+void simnode_deliver(struct simnode *n, uint64_t from, const uint8_t *body, size_t len);
 void simnode_tick(struct simnode *n);
 void simnode_write(struct simnode *n);
 void simnode_install(struct simnode *n);
 void simnode_transfer_tick(struct simnode *n);
 int simnode_propose(struct simnode *n, size_t len, uint64_t *ret_index);
 int simnode_read(struct simnode *n);
-int simnode_handover(struct simnode *n, unsigned to);
+int simnode_handover(struct simnode *n, uint64_t to);
 void simnode_checkpoint(struct simnode *n);
+int simnode_change(struct simnode *n, const struct replica_change *change);
+void simnode_replace(struct simnode *n);
+
+/* --- members (simmember.c) ------------------------------------------------------------------- */
+
+/* Should this node have everything in the end? Not when it was removed or never added. */
+bool simmember_counts(const struct simworld *w, unsigned node);
+
+/* libraft goes by the members that the log has. */
+void simmember_check(struct simworld *w, unsigned node);
+
+/* Ask for some change that makes sense. */
+void simmember_random(struct simworld *w);
 
 /* --- what must hold -------------------------------------------------------------------------- */
 

@@ -90,6 +90,11 @@ static void snapshot_install(void *ctx, const struct replica_snapshot *s)
     b->applied = s->index;
 }
 
+static void members(void *ctx)
+{
+    (void)ctx;
+}
+
 static const struct replica_io io = {
     .save_vote = save_vote,
     .append = append,
@@ -100,6 +105,7 @@ static const struct replica_io io = {
     .read_ready = read_ready,
     .snapshot_send = snapshot_send,
     .snapshot_install = snapshot_install,
+    .members = members,
 };
 
 static void open_box(struct box *b)

@@ -386,7 +386,7 @@ START_TEST(a_controller_with_a_damaged_log_stays_out_and_the_others_go_on)
             simworld_run(w, 5);
         }
         simworld_crash(w, sick);
-        ck_assert(simdisk_poke(simworld_disk(w, sick), "log-0000000001", 300, &byte, 1));
+        ck_assert(simdisk_poke(simworld_disk(w, sick), "log-0000000001", 400, &byte, 1));
         simworld_restart(w, sick);
         ck_assert(!simworld_is_up(w, sick));
         ck_assert_ptr_nonnull(strstr(simworld_error(w, sick), "log-0000000001: damaged at offset"));
@@ -429,7 +429,7 @@ END_TEST
 /* A planted fault ends the process with status 1, see simworld_fail(). */
 START_TEST(planted_faults_are_found)
     {
-        for (uint64_t seed = 1; seed < 60; seed++) {
+        for (uint64_t seed = 1; seed < 300; seed++) {
             struct simworld_options o = quiet(3);
             struct simworld *w;
             o.seed = seed;
@@ -524,6 +524,11 @@ static void stub_snapshot_install(void *ctx, const struct replica_snapshot *snap
     (void)snapshot;
 }
 
+static void stub_members(void *ctx)
+{
+    (void)ctx;
+}
+
 static const struct replica_io stub_io = {
     .save_vote = stub_save_vote,
     .append = stub_append,
@@ -534,6 +539,7 @@ static const struct replica_io stub_io = {
     .read_ready = stub_read_ready,
     .snapshot_send = stub_snapshot_send,
     .snapshot_install = stub_snapshot_install,
+    .members = stub_members,
 };
 
 static const struct conf_member three[] = {{1, "a:1"}, {2, "b:1"}, {3, "c:1"}};
