@@ -240,6 +240,7 @@ void engine_close(struct engine *e)
     }
     engine_abandon(e);
     raftnode_close(e->node);
+    engine_load_abandon(e);
     if (storage_close(e->storage, &err) != 0) {
         log_error("storage.close", log_err(&err));
     }

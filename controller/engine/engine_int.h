@@ -12,7 +12,19 @@
 #include "controller/ring/ring.h"
 #include "controller/storage/checkpoint.h"
 
+#include <stdatomic.h>
+
 #define ENGINE_BACKLOG_HIGH (64u << 20) /* Bytes the checkpoint may lag behind. */
+
+struct engine_load { /* A received checkpoint on its way into memory. */
+    struct engine *e;
+    uv_thread_t thread;
+    struct storage_point at;
+    struct store *store;
+    int status;
+    struct err err;
+    _Atomic bool done;
+};
 
 struct engine {
     const struct mem *mem;
@@ -28,7 +40,8 @@ struct engine {
     struct loop_timer *timer; /* When the ring wants a turn. */
     uv_async_t *durable;      /* The storage thread made progress. */
 
-    bool installing; /* A received checkpoint is being checked and switched. */
+    bool installing;          /* A received checkpoint is being checked and switched ... */
+    struct engine_load *load; /* ... and then loaded; NULL otherwise. */
     void (*stopped)(void *ctx);
     void *stopped_ctx;
 };
@@ -41,6 +54,9 @@ extern const struct ring_io engine_ring_io;
 
 /* engine_snapshot.c: raft's questions about our checkpoint. */
 void engine_snapshot_events(struct raftnode_events *events);
+
+/* Wait for a checkpoint that is being loaded and forget it. */
+void engine_load_abandon(struct engine *e);
 
 /* The storage thread made progress, finished an installation, or failed. */
 void engine_storage_progress(struct engine *e);

@@ -32,7 +32,8 @@ struct engine_config { /* Strings are borrowed until engine_close(). */
     struct leader_settings leader;
 };
 
-/* Load the checkpoint, open the log, join the peers. Blocking (start-up). */
+/* Load the checkpoint, open the log, join the peers. Blocking (start-up). Other threads use mem
+ * too. */
 int engine_open(uv_loop_t *loop, const struct engine_config *config, const struct mem *mem,
                 struct engine **ret, struct err *err);
 

@@ -1,6 +1,7 @@
 /* The checkpoint as raft sees it: read at the start, sent to a controller that lags too far behind,
- * received when that is us. The storage thread checks and switches a received file, so installing
- * spans several turns of the loop: engine_storage_progress() finishes it. */
+ * received when that is us. The storage thread checks and switches a received file and another one
+ * loads it, so installing spans several turns of the loop: engine_storage_progress() finishes it.
+ */
 #include "common/log/log.h"
 #include "controller/engine/engine_int.h"
 
@@ -67,19 +68,57 @@ static void on_install(void *ctx, const struct raftnode_snapshot *snapshot)
     e->installing = true;
 }
 
+/* On a thread of its own: hundreds of megabytes take seconds, in which this controller must answer
+ * its leader. Reads are served from the old state meanwhile, and nothing is applied. */
+static void load(void *arg)
+{
+    struct engine_load *l = arg;
+    l->status = storage_load(l->e->storage, l->store, l->e->mem, &l->err);
+    atomic_store(&l->done, true);
+    (void)uv_async_send(l->e->durable);
+}
+
+static void begin_load(struct engine *e, const struct storage_point *at)
+{
+    struct engine_load *l = mem_alloc(e->mem, sizeof *l);
+    l->e = e;
+    l->at = *at;
+    l->store = store_open(e->mem);
+    e->load = l;
+    if (uv_thread_create(&l->thread, load, l) != 0) {
+        (void)err_set(&l->err, ERR_NOMEM, "no thread to load the checkpoint");
+        engine_die("engine.snapshot_load", &l->err);
+    }
+}
+
 /* The file was checked before it took the old one's place, so a failure to load it now is damage
  * that this process should not live with. */
-static void load_installed(struct engine *e, const struct storage_point *at)
+static void end_load(struct engine *e)
 {
-    struct store *store = store_open(e->mem);
-    struct err err = {0};
-    if (storage_load(e->storage, store, e->mem, &err) != 0) {
-        engine_die("engine.snapshot_load", &err);
+    struct engine_load *l = e->load;
+    if (!atomic_load(&l->done)) {
+        return;
     }
-    ring_take_state(e->ring, store, at->index);
-    log_info("engine.snapshot_installed", log_u64("index", at->index),
-             log_u64("revision", at->revision));
+    (void)uv_thread_join(&l->thread);
+    e->load = NULL;
+    if (l->status != 0) {
+        engine_die("engine.snapshot_load", &l->err);
+    }
+    ring_take_state(e->ring, l->store, l->at.index);
+    log_info("engine.snapshot_installed", log_u64("index", l->at.index),
+             log_u64("revision", l->at.revision));
+    mem_free(e->mem, l, sizeof *l);
     raftnode_installed(e->node, 0);
+}
+
+void engine_load_abandon(struct engine *e)
+{
+    if (e->load != NULL) {
+        (void)uv_thread_join(&e->load->thread);
+        store_close(e->load->store);
+        mem_free(e->mem, e->load, sizeof *e->load);
+        e->load = NULL;
+    }
 }
 
 static void finish_install(struct engine *e)
@@ -96,7 +135,7 @@ static void finish_install(struct engine *e)
         raftnode_installed(e->node, rv);
         return;
     }
-    load_installed(e, &at);
+    begin_load(e, &at);
 }
 
 void engine_storage_progress(struct engine *e)
@@ -107,6 +146,10 @@ void engine_storage_progress(struct engine *e)
     }
     if (e->installing) {
         finish_install(e);
+        return;
+    }
+    if (e->load != NULL) {
+        end_load(e);
         return;
     }
     raftnode_checkpoint(e->node, storage_durable(e->storage).index);
