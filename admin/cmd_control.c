@@ -1,12 +1,9 @@
-/* The control plane itself: members, leadership, backup, what-if, versions. */
+/* The control plane itself: members, leadership, what-if, versions. */
 #include "admin/cli.h"
 #include "common/base/str.h"
-#include "proto/ecs/admin/v1/admin.pb-c.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 static const struct column member_columns[] = {
     {"ID", "id", NULL, true},
@@ -29,6 +26,8 @@ static const struct column status_columns[] = {
     {"DIGEST", "digest", NULL, false},
     {"LOG BYTES", "logBytes", NULL, false},
     {"NODE SESSIONS", "sessions", NULL, false},
+    {"CLUSTER ID", "clusterId", NULL, false},
+    {"EPOCH", "epoch", NULL, false},
     {"ACCOUNT", "account", NULL, false},
     {"REGION", "region", NULL, false},
 };
@@ -74,70 +73,6 @@ static int run_transfer(struct cli *cli, const struct args *args)
         json_decref(out);
     }
     return rv;
-}
-
-/* --- backup
- * --------------------------------------------------------------------------------------------------
- */
-
-struct backup {
-    FILE *file;
-    unsigned long long bytes;
-    char sha256[65];
-    unsigned long long revision;
-};
-
-static int on_piece(void *data, const ProtobufCMessage *message)
-{
-    const Ecs__Admin__V1__BackupResponse *m =
-        (const Ecs__Admin__V1__BackupResponse *)(const void *)message;
-    struct backup *b = data;
-    if (m->data.len > 0 && fwrite(m->data.data, 1, m->data.len, b->file) != m->data.len) {
-        complain("writing the backup: %s", strerror(errno));
-        return EXIT_FAILED;
-    }
-    b->bytes += m->data.len;
-    if (m->sha256 != NULL) {
-        (void)str_copy(b->sha256, sizeof b->sha256, str_of(m->sha256));
-        b->revision = m->revision;
-    }
-    return EXIT_OK;
-}
-
-/* Written under another name first, so that a file of the wanted name is a whole backup. */
-static int run_backup(struct cli *cli, const struct args *args)
-{
-    char partial[4096];
-    struct backup b = {0};
-    int rv;
-    if (snprintf(partial, sizeof partial, "%s.part", args->positional[0]) >= (int)sizeof partial) {
-        complain("the file name is too long");
-        return EXIT_USAGE;
-    }
-    b.file = fopen(partial, "wbx");
-    if (b.file == NULL) {
-        complain("%s: %s", partial, strerror(errno));
-        return EXIT_FAILED;
-    }
-    rv = call_stream(cli, "admin.Backup", NULL, on_piece, &b);
-    if (rv == EXIT_OK && b.sha256[0] == '\0') {
-        complain("the stream ended before the backup was complete");
-        rv = EXIT_FAILED;
-    }
-    if (fflush(b.file) != 0 || fsync(fileno(b.file)) != 0) {
-        rv = EXIT_FAILED;
-    }
-    (void)fclose(b.file);
-    if (rv == EXIT_OK && rename(partial, args->positional[0]) != 0) {
-        complain("%s: %s", args->positional[0], strerror(errno));
-        rv = EXIT_FAILED;
-    }
-    if (rv != EXIT_OK) {
-        (void)unlink(partial);
-        return rv;
-    }
-    say(cli, "%llu bytes, revision %llu, sha256 %s", b.bytes, b.revision, b.sha256);
-    return EXIT_OK;
 }
 
 /* --- plan
@@ -193,8 +128,6 @@ const struct command_def control_commands[] = {
      run_status},
     {"raft", "transfer", "[MEMBER]", 0, 1, "Hand leadership to another controller.", NULL,
      run_transfer},
-    {"backup", "create", "FILE", 1, 1, "Save a consistent copy of the whole state.", NULL,
-     run_backup},
     {"plan", "run", "NAME[:REVISION] [--count N]", 1, 1,
      "Where task run would put the tasks, and why not elsewhere.", plan_options, run_plan},
     {NULL, NULL, NULL, 0, 0, NULL, NULL, NULL},

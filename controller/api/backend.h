@@ -48,6 +48,19 @@ bool api_stream_writable(const struct api_stream *s);
 /* The end; s is gone. status 0 or an ERR_* with err (may be NULL). For backups sha256 (hex) and
  * revision go into the last message. */
 void api_stream_finish(struct api_stream *s, int status, const struct err *err);
+struct api_backup_head {
+    struct id cluster_id;
+    uint64_t epoch;
+    uint64_t index;
+    uint64_t term;
+    uint64_t revision;
+    uint64_t digest;
+    uint64_t size; /* Bytes that will follow. */
+    int64_t created_at;
+};
+
+/* The first message of a backup. */
+int api_stream_send_backup_head(struct api_stream *s, const struct api_backup_head *head);
 void api_stream_finish_backup(struct api_stream *s, const char *sha256, uint64_t revision);
 
 struct api_logs_request {

@@ -16,6 +16,17 @@
 /* --- GetStatus ---------------------------------------------------------------------------------
  */
 
+static void set_identity(struct api_call *c, const struct meta *meta,
+                         Ecs__Admin__V1__GetStatusResponse *m)
+{
+    char hex[ID_HEX_LEN + 1] = "";
+    if (!id_is_none(meta->cluster_id)) {
+        id_hex(meta->cluster_id, hex);
+    }
+    m->cluster_id = arena_strdup(&c->arena, hex);
+    API_SET(m, epoch, meta->epoch);
+}
+
 static int status_read(struct api_call *c)
 {
     Ecs__Admin__V1__GetStatusResponse *m =
@@ -39,6 +50,7 @@ static int status_read(struct api_call *c)
     API_SET(m, sessions, b->n_sessions == NULL ? 0 : b->n_sessions(b->data));
     m->account = arena_strdup(&c->arena, api_names(c->api)->account);
     m->region = arena_strdup(&c->arena, api_names(c->api)->region);
+    set_identity(c, meta, m);
     c->response = &m->base;
     return 0;
 }

@@ -3,7 +3,9 @@
  * all of them until on_close. */
 #include "controller/api/stream.h"
 
+#include "common/base/buf.h"
 #include "common/net/grpc_client.h"
+#include "controller/api/describe.h"
 #include "controller/api/door.h"
 #include "controller/api/grpc_front.h"
 #include "controller/api/operation.h"
@@ -74,6 +76,34 @@ int api_stream_send(struct api_stream *s, struct str bytes)
     int rv;
     arena_init(&arena, api_mem(s->api));
     rv = grpc_call_send(s->call, pack_bytes(s, bytes, &arena));
+    arena_close(&arena);
+    return rv;
+}
+
+int api_stream_send_backup_head(struct api_stream *s, const struct api_backup_head *head)
+{
+    Ecs__Admin__V1__BackupResponse *m;
+    Ecs__Admin__V1__BackupHead *h;
+    struct arena arena;
+    uint8_t id[16];
+    int rv;
+    assert(s->backup);
+    arena_init(&arena, api_mem(s->api));
+    m = pbc_new(&ecs__admin__v1__backup_response__descriptor, &arena);
+    h = pbc_new(&ecs__admin__v1__backup_head__descriptor, &arena);
+    put_u64(id, head->cluster_id.hi);
+    put_u64(id + 8, head->cluster_id.lo);
+    h->has_cluster_id = true;
+    h->cluster_id = (ProtobufCBinaryData){sizeof id, id};
+    API_SET(h, epoch, head->epoch);
+    API_SET(h, index, head->index);
+    API_SET(h, term, head->term);
+    API_SET(h, revision, head->revision);
+    API_SET(h, digest, head->digest);
+    API_SET(h, size, head->size);
+    API_SET(h, created_at_ms, head->created_at);
+    m->head = h;
+    rv = grpc_call_send(s->call, pbc_pack_arena(&m->base, &arena));
     arena_close(&arena);
     return rv;
 }

@@ -37,6 +37,9 @@ enum command_kind {
     CMD_GC = 23,       /* Remove what at_ms has made old: stopped tasks, tokens, joins. */
     CMD_SET_FEATURE_LEVEL = 24,
     CMD_DIGEST = 25, /* The leader's digest at an earlier revision; a replica that differs stops. */
+    CMD_IDENTITY = 26, /* The first leader gives the control plane its id and epoch 1. */
+    CMD_EPOCH =
+        27, /* A new epoch begins. Carried out offline, by restore and recover; see store.h. */
     CMD_N
 };
 
@@ -261,6 +264,10 @@ struct cmd_digest {
     uint64_t digest;
 };
 
+struct cmd_epoch {
+    uint64_t epoch; /* Higher than the present one. */
+};
+
 struct command {
     uint8_t kind;      /* enum command_kind */
     int64_t at_ms;     /* The leader's clock; store_apply() never lets time go back. */
@@ -286,6 +293,7 @@ struct command {
         struct cmd_join join;
         uint32_t feature_level;
         struct cmd_digest digest;
+        struct cmd_epoch epoch;
     } u;
 };
 

@@ -17,7 +17,9 @@
 #define LIMIT_NAME                  255 /* Bytes of a cluster, service or family name. */
 #define LIMIT_CONTAINERS            10  /* Per task definition. */
 #define LIMIT_PORTS_PER_CONTAINER   100
-#define LIMIT_TASKDEF_BYTES         65536 /* Encoded specification. */
+#define LIMIT_EPOCH_REVISIONS       1000000 /* How far a new epoch jumps ahead of what was lost ... */
+#define LIMIT_EPOCH_TASKDEFS        1000    /* ... and likewise in the revisions of each family. */
+#define LIMIT_TASKDEF_BYTES         65536   /* Encoded specification. */
 #define LIMIT_TAGS                  50
 #define LIMIT_TAG_KEY               128
 #define LIMIT_TAG_VALUE             256

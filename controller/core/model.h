@@ -389,6 +389,9 @@ struct meta {
     uint64_t digest;   /* Rolling, over every row change. */
     uint32_t feature_level;
     uint64_t version;
+    struct id cluster_id; /* Of this control plane, for ever; given by its first leader. */
+    uint64_t epoch;   /* 1 at first; each restore or recovery begins another. 0: not given yet. */
+    int64_t epoch_at; /* Everything created before this is from an earlier epoch. */
 };
 
 #endif

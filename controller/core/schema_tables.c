@@ -308,8 +308,10 @@ static const struct field join_fields[] = {
 SCHEMA(join_schema, "Join", struct join, join_fields);
 
 static const struct field meta_fields[] = {
-    F(struct meta, revision, U64),      F(struct meta, now, I64),     F(struct meta, digest, U64),
-    F(struct meta, feature_level, U32), F(struct meta, version, U64),
+    F(struct meta, revision, U64), F(struct meta, now, I64),
+    F(struct meta, digest, U64),   F(struct meta, feature_level, U32),
+    F(struct meta, version, U64),  F(struct meta, cluster_id, ID),
+    F(struct meta, epoch, U64),    F(struct meta, epoch_at, I64),
 };
 SCHEMA(meta_schema, "Meta", struct meta, meta_fields);
 
@@ -524,7 +526,7 @@ static const struct field cmd_join_fields[] = {
 };
 SCHEMA(cmd_join_schema, "CmdJoin", struct cmd_join, cmd_join_fields);
 
-/* A command without fields; the table needs one line, of no use to anybody. */
+/* A command without fields. */
 static const struct schema cmd_gc_schema = {"CmdGc", 0, NULL, 0};
 
 static const struct field cmd_feature_level_fields[] = {
@@ -537,6 +539,13 @@ static const struct field cmd_digest_fields[] = {
     F(struct cmd_digest, digest, U64),
 };
 SCHEMA(cmd_digest_schema, "CmdDigest", struct cmd_digest, cmd_digest_fields);
+
+static const struct schema cmd_identity_schema = {"CmdIdentity", 0, NULL, 0};
+
+static const struct field cmd_epoch_fields[] = {
+    F(struct cmd_epoch, epoch, U64),
+};
+SCHEMA(cmd_epoch_schema, "CmdEpoch", struct cmd_epoch, cmd_epoch_fields);
 
 const struct schema *const schema_kinds[KIND_N] = {
     [KIND_CLUSTER] = &cluster_schema, [KIND_TASKDEF] = &taskdef_schema,
@@ -572,4 +581,6 @@ const struct schema *const schema_commands[CMD_N] = {
     [CMD_GC] = &cmd_gc_schema,
     [CMD_SET_FEATURE_LEVEL] = &cmd_feature_level_schema,
     [CMD_DIGEST] = &cmd_digest_schema,
+    [CMD_IDENTITY] = &cmd_identity_schema,
+    [CMD_EPOCH] = &cmd_epoch_schema,
 };

@@ -33,6 +33,8 @@ static const store_apply_fn apply_fns[CMD_N] = {
     [CMD_GC] = store_gc,
     [CMD_SET_FEATURE_LEVEL] = store_feature_level,
     [CMD_DIGEST] = store_digest_check,
+    [CMD_IDENTITY] = store_identity,
+    [CMD_EPOCH] = store_epoch,
 };
 
 /* --- changes -------------------------------------------------------------------------------------

@@ -40,7 +40,11 @@ void changes_add(struct changes *c, uint8_t kind,
 struct store *store_open(const struct mem *mem);
 void store_close(struct store *s); /* NULL is fine. */
 
-/* Carry out one command. Rejections are results. Every call is one revision, rejected or not. */
+/* Carry out one command. Rejections are results. Every call is one revision, rejected or not.
+ *
+ * CMD_EPOCH never goes through the log: the offline tools apply it to a state that starts a log of
+ * its own. It jumps ahead by LIMIT_EPOCH_REVISIONS revisions, so that versions, sessions and the
+ * revisions of task definitions never repeat what the lost part of the old log gave out. */
 void store_apply(struct store *s, const struct command *cmd, struct changes *changes,
                  struct result *result);
 

@@ -199,6 +199,8 @@ void store_join_create(struct store *s, const struct command *cmd, struct result
 void store_join_use(struct store *s, const struct command *cmd, struct result *r);
 void store_feature_level(struct store *s, const struct command *cmd, struct result *r);
 void store_digest_check(struct store *s, const struct command *cmd, struct result *r);
+void store_identity(struct store *s, const struct command *cmd, struct result *r);
+void store_epoch(struct store *s, const struct command *cmd, struct result *r);
 
 /* The ACTIVE cluster of this name, or SLOT_NONE and a rejection. */
 uint32_t store_active_cluster(const struct store *s, struct str name, struct result *r);

@@ -136,6 +136,22 @@ static void backup_end(struct backup *x)
     api_stream_finish_backup(stream, hex, revision);
 }
 
+static int backup_send_head(struct backup *x)
+{
+    const struct meta *meta = store_meta(engine_store(x->b->engine));
+    const struct api_backup_head head = {
+        .cluster_id = meta->cluster_id,
+        .epoch = meta->epoch,
+        .index = x->point.index,
+        .term = x->point.term,
+        .revision = x->point.revision,
+        .digest = x->point.digest,
+        .size = x->size,
+        .created_at = engine_now_ms(x->b->engine),
+    };
+    return api_stream_send_backup_head(x->stream, &head);
+}
+
 static void backup_send(struct backup *x)
 {
     struct err err = {0};
@@ -171,6 +187,9 @@ static void backup_poll(void *data)
         return;
     }
     loop_timer_stop(x->timer);
+    if (rv == 0) {
+        rv = backup_send_head(x);
+    }
     if (rv != 0) {
         backup_fail(x, rv, &err);
         return;

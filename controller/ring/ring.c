@@ -114,6 +114,15 @@ static void publish_digest(struct ring *r)
     batch_commit(r, cmd);
 }
 
+/* A control plane without a name gets one, from its first leader. */
+static void publish_identity(struct ring *r)
+{
+    if (id_is_none(store_meta(r->store)->cluster_id) && r->io->mono_ms(r->ctx) >= r->retry_ms) {
+        batch_add(r, NULL)->kind = CMD_IDENTITY;
+        batch_commit(r, &r->batch.commands[r->batch.n]);
+    }
+}
+
 static void collect_writes(struct ring *r)
 {
     while (!list_empty(&r->writes) && r->batch.n < RING_BATCH_MAX &&
@@ -227,6 +236,7 @@ void ring_turn(struct ring *r)
         return; /* The apply, or the storage thread's progress, wakes us again. */
     }
     if (r->batch.n == 0) {
+        publish_identity(r);
         publish_digest(r);
         collect_writes(r);
         collect_passes(r);

@@ -11,7 +11,7 @@
 #define RING_BATCH_MAX    1024       /* Commands in one entry ... */
 #define RING_BATCH_BYTES  (1u << 20) /* ... or about so many bytes, whichever comes first. */
 #define RING_PASS_MAX     64         /* Commands of the leader's own in one entry. */
-#define RING_SLOTS        (RING_BATCH_MAX + RING_PASS_MAX + 1) /* And the digest. */
+#define RING_SLOTS        (RING_BATCH_MAX + RING_PASS_MAX + 2) /* And identity and digest. */
 #define RING_ROW_MAX      (16u << 20)
 #define RING_DIGEST_EVERY 1024 /* Revisions between published digests. */
 #define RING_RETRY_MS     100  /* Before the leader's own commands are tried again. */

@@ -74,7 +74,9 @@ static const struct api_stream_events stream_events = {stream_drain, stream_canc
 
 static void backup(void *data, struct api_stream *s)
 {
+    const struct api_backup_head head = {.epoch = 2, .cluster_id = {1, 2}, .size = 12};
     api_stream_set(s, &stream_events, data);
+    ck_assert_int_eq(api_stream_send_backup_head(s, &head), 0);
     ck_assert_int_eq(api_stream_send(s, STR("first ")), 0);
     ck_assert_int_eq(api_stream_send(s, STR("second")), 0);
     api_stream_finish_backup(s, "abcd", 42);
@@ -302,7 +304,7 @@ START_TEST(a_backup_is_a_stream_with_its_checksum_last)
         ch = begin(&o, ADMIN "Backup", NULL, &c);
         ck_assert(testnet_until(&o.rig.loop, &o.done, 5000));
         ck_assert_int_eq(o.code, GRPC_OK);
-        ck_assert_uint_eq(o.n_messages, 3);
+        ck_assert_uint_eq(o.n_messages, 4);
         ck_assert(got(&o, "first "));
         ck_assert(got(&o, "second"));
         ck_assert(got(&o, "abcd"));

@@ -58,6 +58,57 @@ START_TEST(a_cluster_is_created_once_and_revived_after_deletion)
     }
 END_TEST
 
+static bool identify(struct world *w, uint8_t kind, uint64_t epoch)
+{
+    struct command cmd = {.kind = kind};
+    cmd.u.epoch.epoch = epoch;
+    return world_apply(w, &cmd);
+}
+
+START_TEST(a_control_plane_is_given_its_id_once)
+    {
+        struct world w;
+        struct id id;
+        open_world(&w);
+        ck_assert(identify(&w, CMD_IDENTITY, 0));
+        id = store_meta(w.store)->cluster_id;
+        ck_assert(!id_is_none(id));
+        ck_assert_uint_eq(store_meta(w.store)->epoch, 1);
+        ck_assert(!identify(&w, CMD_IDENTITY, 0));
+        REFUSED(&w, REJECT_INVALID);
+        ck_assert(id_eq(store_meta(w.store)->cluster_id, id));
+        close_world(&w);
+    }
+END_TEST
+
+START_TEST(a_new_epoch_repeats_no_revision_of_the_old_one)
+    {
+        struct world w;
+        struct id task = open_with_task(&w);
+        const struct meta *meta = store_meta(w.store);
+        uint64_t revision = meta->revision;
+        uint64_t digest = meta->digest;
+        struct command old = {.kind = CMD_DIGEST};
+        ck_assert(identify(&w, CMD_EPOCH, 5));
+        ck_assert_uint_eq(meta->epoch, 5);
+        ck_assert(!id_is_none(meta->cluster_id));
+        ck_assert_uint_ge(meta->revision, revision + LIMIT_EPOCH_REVISIONS);
+        ck_assert_uint_eq(w.result.revision, meta->revision);
+        ck_assert_uint_ne(meta->digest, digest);
+        ck_assert_int_lt(task_of(&w, task)->created_at, meta->epoch_at);
+        ck_assert(!identify(&w, CMD_EPOCH, 5));
+        REFUSED(&w, REJECT_INVALID);
+        ck_assert(!identify(&w, CMD_EPOCH, 4));
+        old.u.digest.revision = revision; /* Not known any more: nothing to compare. */
+        ck_assert(world_apply(&w, &old));
+        ck_assert(world_taskdef(&w, "f", 100, 100, 0));
+        ck_assert_uint_eq(store_taskdef(w.store, w.result.slot)->revision,
+                          2 + LIMIT_EPOCH_TASKDEFS);
+        ck_assert_int_eq(store_check(w.store, NULL), 0);
+        close_world(&w);
+    }
+END_TEST
+
 START_TEST(a_cluster_with_nodes_services_or_tasks_stays)
     {
         struct world w;
@@ -623,7 +674,9 @@ int main(void)
 {
     Suite *s = suite_create("store");
     TEST_CASE(
-        s, "objects", 30, a_cluster_is_created_once_and_revived_after_deletion,
+        s, "objects", 30, a_control_plane_is_given_its_id_once,
+        a_new_epoch_repeats_no_revision_of_the_old_one,
+        a_cluster_is_created_once_and_revived_after_deletion,
         a_cluster_with_nodes_services_or_tasks_stays, revisions_of_a_family_are_never_used_twice,
         a_definition_that_is_used_is_deleted_only_after_its_last_task,
         a_service_is_created_under_a_free_name_only,

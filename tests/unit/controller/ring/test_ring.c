@@ -142,7 +142,8 @@ static const struct ring_io io = {
     .die = die,
 };
 
-static void rig_open(struct rig *r)
+/* A ring without a state, so without an identity. */
+static void rig_open_new(struct rig *r)
 {
     static const struct leader_settings settings = {30000, 10000, 1000};
     struct err err = {0};
@@ -150,6 +151,20 @@ static void rig_open(struct rig *r)
     r->wall = 1000000;
     ck_assert_int_eq(codec_open(test_mem(), &r->codec, &err), 0);
     r->ring = ring_open(r->codec, &settings, &io, r, test_mem());
+}
+
+static void rig_open(struct rig *r)
+{
+    struct store *store = store_open(test_mem());
+    struct command cmd = {.kind = CMD_IDENTITY};
+    struct changes changes;
+    struct result result;
+    rig_open_new(r);
+    changes_init(&changes, test_mem());
+    store_apply(store, &cmd, &changes, &result);
+    changes_close(&changes);
+    ring_take_state(r->ring, store, 1);
+    r->n_changed = 0;
 }
 
 static void rig_close(struct rig *r)
@@ -224,7 +239,33 @@ START_TEST(one_batch_is_in_flight_and_the_next_one_fills)
         applied(&r, 3, true);
         ck_assert_int_eq(r.asking[1].n_done + r.asking[2].n_done, 2);
         ck_assert_uint_eq(store_count(ring_store(r.ring), KIND_CLUSTER), 3);
-        ck_assert_uint_eq(store_meta(ring_store(r.ring))->revision, 3);
+        ck_assert_uint_eq(store_meta(ring_store(r.ring))->revision, 4);
+        rig_close(&r);
+    }
+END_TEST
+
+START_TEST(the_first_leader_names_the_control_plane_once)
+    {
+        struct rig r;
+        struct id id;
+        rig_open_new(&r);
+        ring_turn(r.ring);
+        ck_assert_uint_eq(r.n_proposed, 0);
+        ring_lead(r.ring);
+        r.refuse = ERR_FULL;
+        ring_turn(r.ring);
+        r.refuse = 0;
+        ring_turn(r.ring); /* Not again at once. */
+        ck_assert_uint_eq(r.n_proposed, 0);
+        r.mono += 1000;
+        ring_turn(r.ring);
+        ck_assert_uint_eq(r.n_proposed, 1);
+        applied(&r, 2, true);
+        id = store_meta(ring_store(r.ring))->cluster_id;
+        ck_assert(!id_is_none(id));
+        ck_assert_uint_eq(store_meta(ring_store(r.ring))->epoch, 1);
+        ring_turn(r.ring);
+        ck_assert_uint_eq(r.n_proposed, 1);
         rig_close(&r);
     }
 END_TEST
@@ -354,6 +395,7 @@ int main(void)
 {
     Suite *s = suite_create("ring");
     TEST_CASE(s, "ring", LONG, one_batch_is_in_flight_and_the_next_one_fills,
+              the_first_leader_names_the_control_plane_once,
               what_was_in_flight_when_leadership_went_is_unknown_and_the_rest_was_not_tried,
               a_follower_refuses_and_says_so_later, a_decision_may_need_no_command_or_fail,
               a_log_that_takes_nothing_is_an_answer_told_once,
