@@ -61,7 +61,10 @@ static int read_all(struct slots *s, struct err *err)
     /* A process that died may have left its last write in memory only, and the name as well; what
      * is read here will be acted upon. */
     rv = make_durable(s, err);
-    for (unsigned i = 0; rv == 0 && i < 2; i++) {
+    if (rv != 0) {
+        return rv;
+    }
+    for (unsigned i = 0; i < 2; i++) {
         rv = s->disk->pread(s->disk->ctx, s->file, (uint64_t)i * SLOT_SIZE, raw, sizeof raw, err);
         if (rv != 0) {
             return rv;
