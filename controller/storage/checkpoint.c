@@ -8,6 +8,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -29,6 +30,7 @@ static void *heap_resize(void *ctx, void *ptr, size_t old_size, size_t new_size)
     }
     moved = realloc(ptr, new_size);
     if (moved == NULL) {
+        (void)fprintf(stderr, "out of memory: %zu bytes\n", new_size);
         abort();
     }
     return moved;

@@ -260,7 +260,9 @@ int db_put_row(struct db *db, uint8_t kind, uint32_t slot, struct str bytes, str
     s = db->put[kind];
     (void)sqlite3_bind_int64(s, 1, slot);
     (void)sqlite3_bind_int64(s, 2, row_crc(kind, slot, bytes));
-    (void)sqlite3_bind_blob64(s, 3, bytes.p, bytes.n, SQLITE_STATIC);
+    if (sqlite3_bind_blob64(s, 3, bytes.p, bytes.n, SQLITE_STATIC) != SQLITE_OK) {
+        return db_error(db->sql, err, "write a row");
+    }
     return run(db, s, "write a row", err);
 }
 

@@ -319,6 +319,21 @@ static int sim_allocate(void *ctx, void *file, uint64_t size, struct err *err)
     return 0;
 }
 
+int simdisk_truncate(struct simdisk *s, void *file, uint64_t size)
+{
+    struct inode *i = inode_of(s, file);
+    if (fails(s)) {
+        return ERR_IO;
+    }
+    grow(s, i, (size_t)size);
+    if (size < i->size) { /* Should it grow again, there are zeros. */
+        memset(i->now + size, 0, i->size - (size_t)size);
+        memset(i->dirty + size / SECTOR, 1, (i->size - 1) / SECTOR - (size_t)size / SECTOR + 1);
+        i->size = (size_t)size;
+    }
+    return 0;
+}
+
 static int sim_rename(void *ctx, const char *from, const char *to, struct err *err)
 {
     struct simdisk *s = ctx;
@@ -463,7 +478,7 @@ static void crash_inode(struct inode *i, struct prng *prng)
             keep_sector(i, k);
         }
     }
-    if (i->size > i->safe_size && survive > 0) {
+    if (i->size != i->safe_size && survive > 0) {
         i->safe_size = i->size;
     }
     forget_unsynced(i);
@@ -499,7 +514,7 @@ uint64_t simdisk_outcomes(const struct simdisk *s)
     uint64_t n = s->n_pending + UINT64_C(1);
     for (unsigned i = 0; i < s->n_inodes; i++) {
         const struct inode *inode = &s->inodes[i];
-        unsigned bits = inode->size > inode->safe_size ? 1 : 0;
+        unsigned bits = inode->size != inode->safe_size ? 1 : 0;
         for (size_t k = 0; k < inode->cap / SECTOR; k++) {
             bits += inode->dirty[k];
         }
@@ -529,7 +544,7 @@ void simdisk_crash_to(struct simdisk *s, uint64_t outcome)
                 keep_sector(inode, k);
             }
         }
-        if (inode->size > inode->safe_size && choose(&choices)) {
+        if (inode->size != inode->safe_size && choose(&choices)) {
             inode->safe_size = inode->size;
         }
         forget_unsynced(inode);

@@ -28,6 +28,9 @@ void simdisk_crash(struct simdisk *s, struct prng *prng);
  * leaves a part of its bytes. 0: nothing fails. A crash resets it. */
 void simdisk_fail_after(struct simdisk *s, unsigned n);
 
+/* Make an open file shorter or longer; durable after its sync(). 0 or ERR_IO. */
+int simdisk_truncate(struct simdisk *s, void *file, uint64_t size);
+
 /* What was written so far: a byte of pwrite() counts one, and so does any other operation that
  * changes something. */
 uint64_t simdisk_spent(const struct simdisk *s);
