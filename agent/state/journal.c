@@ -97,6 +97,7 @@ sqlite3_stmt *journal_sql(struct journal *j, enum journal_sql i, struct err *err
         return NULL;
     }
     (void)sqlite3_reset(j->sql[i]);
+    j->unbound = false;
     return j->sql[i];
 }
 
@@ -106,21 +107,29 @@ int journal_run(struct journal *j, sqlite3_stmt *st, struct err *err)
     if (st == NULL) {
         return err != NULL ? err->code : ERR_IO;
     }
+    if (j->unbound) {
+        return err_set(err, ERR_NOMEM, "a value for SQLite");
+    }
     rv = sqlite3_step(st) == SQLITE_DONE ? 0 : journal_error(j, err);
     (void)sqlite3_reset(st);
     return rv;
 }
 
-static void bind_id(sqlite3_stmt *st, int i, struct id id)
+/* Numbers always find room. */
+static void bind_id(struct journal *j, sqlite3_stmt *st, int i, struct id id)
 {
     char hex[ID_HEX_LEN + 1];
     id_hex(id, hex);
-    (void)sqlite3_bind_text(st, i, hex, ID_HEX_LEN, SQLITE_TRANSIENT);
+    if (sqlite3_bind_text(st, i, hex, ID_HEX_LEN, SQLITE_TRANSIENT) != SQLITE_OK) {
+        j->unbound = true;
+    }
 }
 
-static void bind_text(sqlite3_stmt *st, int i, const char *text)
+static void bind_text(struct journal *j, sqlite3_stmt *st, int i, const char *text)
 {
-    (void)sqlite3_bind_text(st, i, text, -1, SQLITE_STATIC);
+    if (sqlite3_bind_text(st, i, text, -1, SQLITE_STATIC) != SQLITE_OK) {
+        j->unbound = true;
+    }
 }
 
 /* --- writing ------------------------------------------------------------------------------------
@@ -130,7 +139,7 @@ static int drop(struct journal *j, enum journal_sql i, struct id task, struct er
 {
     sqlite3_stmt *st = journal_sql(j, i, err);
     if (st != NULL) {
-        bind_id(st, 1, task);
+        bind_id(j, st, 1, task);
     }
     return journal_run(j, st, err);
 }
@@ -139,8 +148,8 @@ static int put_meta(struct journal *j, const char *key, const char *value, struc
 {
     sqlite3_stmt *st = journal_sql(j, SQL_PUT_META, err);
     if (st != NULL) {
-        bind_text(st, 1, key);
-        bind_text(st, 2, value);
+        bind_text(j, st, 1, key);
+        bind_text(j, st, 2, value);
     }
     return journal_run(j, st, err);
 }
@@ -152,7 +161,7 @@ static int put_container(struct journal *j, struct id task, uint32_t i, const st
     if (st == NULL) {
         return journal_run(j, st, err);
     }
-    bind_id(st, 1, task);
+    bind_id(j, st, 1, task);
     (void)sqlite3_bind_int64(st, 2, i);
     (void)sqlite3_bind_int(st, 3, c->phase);
     (void)sqlite3_bind_int(st, 4, (int)c->health);
@@ -163,9 +172,9 @@ static int put_container(struct journal *j, struct id task, uint32_t i, const st
     }
     (void)sqlite3_bind_int64(st, 6, c->started_at);
     (void)sqlite3_bind_int64(st, 7, c->stopped_at);
-    bind_text(st, 8, c->image.manifest);
-    bind_text(st, 9, c->image.id);
-    bind_text(st, 10, c->reason);
+    bind_text(j, st, 8, c->image.manifest);
+    bind_text(j, st, 9, c->image.id);
+    bind_text(j, st, 10, c->reason);
     return journal_run(j, st, err);
 }
 
@@ -174,7 +183,7 @@ static int put_task(struct journal *j, const struct task *t, struct err *err)
     sqlite3_stmt *st = journal_sql(j, SQL_PUT_TASK, err);
     int rv;
     if (st != NULL) {
-        bind_id(st, 1, t->id);
+        bind_id(j, st, 1, t->id);
         (void)sqlite3_bind_int(st, 2, t->phase);
         (void)sqlite3_bind_int(st, 3, t->want_stop);
         (void)sqlite3_bind_int(st, 4, t->disowned);
@@ -185,7 +194,7 @@ static int put_task(struct journal *j, const struct task *t, struct err *err)
         (void)sqlite3_bind_int64(st, 9, t->started_at);
         (void)sqlite3_bind_int64(st, 10, t->stopped_at);
         (void)sqlite3_bind_int64(st, 11, t->forgotten_at);
-        bind_text(st, 12, t->reason);
+        bind_text(j, st, 12, t->reason);
     }
     rv = journal_run(j, st, err);
     for (uint32_t i = 0; rv == 0 && i < t->n_containers; i++) {
@@ -198,8 +207,10 @@ static int put_spec(struct journal *j, struct id task, struct str bytes, struct 
 {
     sqlite3_stmt *st = journal_sql(j, SQL_PUT_SPEC, err);
     if (st != NULL) {
-        bind_id(st, 1, task);
-        (void)sqlite3_bind_blob64(st, 2, bytes.p, bytes.n, SQLITE_STATIC);
+        bind_id(j, st, 1, task);
+        if (sqlite3_bind_blob64(st, 2, bytes.p, bytes.n, SQLITE_STATIC) != SQLITE_OK) {
+            j->unbound = true;
+        }
     }
     return journal_run(j, st, err);
 }
@@ -249,6 +260,14 @@ int journal_commit(struct journal *j, const struct journal_batch *b, struct err 
 
 /* --- reading ------------------------------------------------------------------------------------
  */
+
+/* A row that cannot be understood, or could not be read for want of memory. */
+static int senseless(struct journal *j, const char *what, struct err *err)
+{
+    return sqlite3_errcode(j->db) == SQLITE_NOMEM
+               ? journal_error(j, err)
+               : err_set(err, ERR_CORRUPT, "%s makes no sense", what);
+}
 
 static bool column_text(sqlite3_stmt *st, int i, char *ret, size_t size)
 {
@@ -306,11 +325,14 @@ static int load_containers(struct journal *j, struct task *t, struct container *
     }
     t->containers = containers;
     t->n_containers = 0;
-    bind_id(st, 1, t->id);
+    bind_id(j, st, 1, t->id);
+    if (j->unbound) {
+        return err_set(err, ERR_NOMEM, "a value for SQLite");
+    }
     while ((step = sqlite3_step(st)) == SQLITE_ROW) {
         if (t->n_containers == LIMIT_CONTAINERS ||
             !read_container(st, t->n_containers, &containers[t->n_containers])) {
-            return err_set(err, ERR_CORRUPT, "table container: a row makes no sense");
+            return senseless(j, "table container: a row", err);
         }
         t->n_containers++;
     }
@@ -331,13 +353,16 @@ int journal_load(struct journal *j, journal_load_cb cb, void *data, struct err *
         struct str spec;
         memset(&t, 0, sizeof t);
         if (!read_task(st, &t)) {
-            rv = err_set(err, ERR_CORRUPT, "table task: a row makes no sense");
+            rv = senseless(j, "table task: a row", err);
             break;
         }
         memset(containers, 0, LIMIT_CONTAINERS * sizeof *containers);
         rv = load_containers(j, &t, containers, err);
         spec.p = sqlite3_column_blob(st, 12);
         spec.n = (size_t)sqlite3_column_bytes(st, 12);
+        if (rv == 0 && sqlite3_errcode(j->db) == SQLITE_NOMEM) {
+            rv = journal_error(j, err);
+        }
         rv = rv != 0 ? rv : cb(data, &t, spec, err);
     }
     if (rv == 0 && step != SQLITE_DONE) {
@@ -360,10 +385,13 @@ static int get_meta(struct journal *j, const char *key, char *ret, size_t size, 
     if (st == NULL) {
         return journal_run(j, st, err);
     }
-    bind_text(st, 1, key);
+    bind_text(j, st, 1, key);
+    if (j->unbound) {
+        return err_set(err, ERR_NOMEM, "a value for SQLite");
+    }
     step = sqlite3_step(st);
     if (step == SQLITE_ROW && !column_text(st, 0, ret, size)) {
-        rv = err_set(err, ERR_CORRUPT, "table meta: '%s' makes no sense", key);
+        rv = senseless(j, "table meta: a value", err);
     } else if (step != SQLITE_ROW && step != SQLITE_DONE) {
         rv = journal_error(j, err);
     }

@@ -45,6 +45,8 @@ enum journal_sql {
 struct journal {
     sqlite3 *db;
     sqlite3_stmt *sql[SQL_N]; /* Prepared on first use. */
+    bool unbound; /* A value of the statement at hand is missing: it must not run, since the value
+                   * of its last use would take the place. */
 };
 
 /* The prepared statement, reset; NULL with err. */

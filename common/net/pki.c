@@ -23,6 +23,9 @@ static int ssl_error(struct err *err, int code, const char *what)
 {
     char text[256] = "failed";
     unsigned long e = ERR_peek_last_error();
+    if (ERR_GET_REASON(ERR_peek_error()) == ERR_R_MALLOC_FAILURE) {
+        code = ERR_NOMEM; /* Whatever that led to later. */
+    }
     if (e != 0) {
         ERR_error_string_n(e, text, sizeof text);
     }
@@ -469,9 +472,13 @@ end:
 
 static int read_uris(X509 *cert, struct pki_identity *ret, struct err *err)
 {
-    GENERAL_NAMES *names = X509_get_ext_d2i(cert, NID_subject_alt_name, NULL, NULL);
+    int critical = 0;
+    GENERAL_NAMES *names = X509_get_ext_d2i(cert, NID_subject_alt_name, &critical, NULL);
     unsigned n_found = 0;
     int n = names == NULL ? 0 : sk_GENERAL_NAME_num(names);
+    if (names == NULL && critical != -1) { /* -1: there are none. */
+        return ssl_error(err, ERR_INVALID, "certificate's alternative names");
+    }
     for (int i = 0; i < n; i++) {
         const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
         if (name->type == GEN_URI) {

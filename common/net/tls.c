@@ -249,6 +249,18 @@ static int alpn_cb(SSL *ssl, const unsigned char **ret, unsigned char *ret_len,
 /* --- contexts
  * ---------------------------------------------------------------------------------------- */
 
+/* PEM ran out: because there is no more of it, or because of something else? */
+static int pem_end(BIO *bio, struct err *err, const char *what)
+{
+    unsigned long e = ERR_peek_error();
+    if (bio != NULL &&
+        (e == 0 || (ERR_GET_LIB(e) == ERR_LIB_PEM && ERR_GET_REASON(e) == PEM_R_NO_START_LINE))) {
+        ERR_clear_error();
+        return 0;
+    }
+    return ssl_error(err, ERR_INVALID, what);
+}
+
 static int use_certificates(SSL_CTX *ssl, struct str cert_pem, struct str key_pem, struct err *err)
 {
     BIO *bio = BIO_new_mem_buf(cert_pem.p, (int)cert_pem.n);
@@ -267,7 +279,10 @@ static int use_certificates(SSL_CTX *ssl, struct str cert_pem, struct str key_pe
             goto end;
         }
     }
-    ERR_clear_error();
+    rv = pem_end(bio, err, "certificate chain");
+    if (rv != 0) {
+        goto end;
+    }
     BIO_free(bio);
     bio = BIO_new_mem_buf(key_pem.n == 0 ? "" : key_pem.p, (int)key_pem.n);
     key = bio == NULL ? NULL : PEM_read_bio_PrivateKey(bio, NULL, NULL, "");
@@ -291,15 +306,17 @@ static int use_authorities(SSL_CTX *ssl, struct str ca_pem, bool send, struct er
     BIO *bio = BIO_new_mem_buf(ca_pem.p, (int)ca_pem.n);
     X509 *ca;
     int n = 0;
-    while (bio != NULL && (ca = PEM_read_bio_X509(bio, NULL, NULL, NULL)) != NULL) {
-        if (X509_STORE_add_cert(store, ca) == 1 && (!send || SSL_CTX_add1_chain_cert(ssl, ca))) {
-            n++;
+    int rv = 0;
+    while (rv == 0 && bio != NULL && (ca = PEM_read_bio_X509(bio, NULL, NULL, NULL)) != NULL) {
+        if (X509_STORE_add_cert(store, ca) != 1 || (send && !SSL_CTX_add1_chain_cert(ssl, ca))) {
+            rv = ssl_error(err, ERR_INVALID, "CA");
         }
         X509_free(ca);
+        n++;
     }
+    rv = rv != 0 ? rv : pem_end(bio, err, "CA");
     BIO_free(bio);
-    ERR_clear_error();
-    return n > 0 ? 0 : err_set(err, ERR_INVALID, "CA: no certificate in it");
+    return rv != 0 || n > 0 ? rv : err_set(err, ERR_INVALID, "CA: no certificate in it");
 }
 
 static SSL_CTX *build(struct tls_context *ctx, struct str cert_pem, struct str key_pem,
@@ -446,17 +463,21 @@ void tls_context_close(struct tls_context *ctx)
     }
 }
 
-static void install(struct tls_context *ctx, SSL_CTX *ssl)
+/* Takes ownership of ssl; on failure nothing has changed. */
+static int install(struct tls_context *ctx, SSL_CTX *ssl, struct err *err)
 {
     X509 *leaf = SSL_CTX_get0_certificate(ssl);
+    struct pki_identity self = {0};
+    int rv = leaf == NULL ? 0 : pki_x509_identity(leaf, &self, err);
+    if (rv == ERR_NOMEM) { /* Any other: foreign certificates have none. */
+        SSL_CTX_free(ssl);
+        return rv;
+    }
     SSL_CTX_free(ctx->ssl); /* Sessions hold their own reference. */
     ctx->ssl = ssl;
-    memset(&ctx->self, 0, sizeof ctx->self);
-    ctx->expires_s = 0;
-    if (leaf != NULL) {
-        (void)pki_x509_identity(leaf, &ctx->self, NULL); /* Foreign certificates have none. */
-        ctx->expires_s = pki_x509_not_after_s(leaf);
-    }
+    ctx->self = self;
+    ctx->expires_s = leaf == NULL ? 0 : pki_x509_not_after_s(leaf);
+    return 0;
 }
 
 int tls_context_replace(struct tls_context *ctx, struct str cert_pem, struct str key_pem,
@@ -480,7 +501,7 @@ int tls_context_replace(struct tls_context *ctx, struct str cert_pem, struct str
         rv = ssl == NULL ? ERR_INVALID : 0;
     }
     if (rv == 0) {
-        install(ctx, ssl);
+        rv = install(ctx, ssl, err);
     }
     for (int i = 0; i < 3; i++) {
         if (read[i].len > 0) {
@@ -542,7 +563,7 @@ int tls_open(struct tls_context *ctx, const struct tls_expect *expect, struct bu
     t->out = out;
     buf_init(&t->kept, sysmem(), INPUT_MAX);
     t->ssl = SSL_new(ctx->ssl);
-    if (bio == NULL || t->ssl == NULL) {
+    if (bio == NULL || t->ssl == NULL || SSL_set_app_data(t->ssl, t) != 1) {
         BIO_free(bio);
         rv = ssl_error(err, ERR_NOMEM, "TLS session");
         goto fail;
@@ -550,7 +571,6 @@ int tls_open(struct tls_context *ctx, const struct tls_expect *expect, struct bu
     BIO_set_data(bio, t);
     BIO_set_init(bio, 1);
     SSL_set_bio(t->ssl, bio, bio);
-    (void)SSL_set_app_data(t->ssl, t);
     if (expect != NULL) {
         rv = set_expectations(t, expect, err);
         if (rv != 0) {

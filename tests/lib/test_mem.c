@@ -1,6 +1,7 @@
 /* Apart from test_run(), so that fuzz targets need no Check. */
 #include "tests/lib/test.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 static size_t in_use;
@@ -16,6 +17,7 @@ static void *counted_resize(void *ctx, void *ptr, size_t old_size, size_t new_si
     }
     moved = realloc(ptr, new_size);
     if (moved == NULL) {
+        (void)fprintf(stderr, "out of memory: %zu bytes\n", new_size);
         abort();
     }
     return moved;
