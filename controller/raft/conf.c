@@ -57,7 +57,7 @@ int conf_address_write(const struct conf_address *a, char text[CONF_ADDRESS_MAX]
         return err_set(err, ERR_INVALID, "'%.*s/%.*s' is not PEER_ADDRESS:PORT/API_ADDRESS:PORT",
                        STR_ARG(a->peer), STR_ARG(a->api));
     }
-    if (a->api.n == 0) {
+    if (a->api.n == 0 && a->incarnation == 0) {
         n = snprintf(text, CONF_ADDRESS_MAX, "%.*s", STR_ARG(a->peer));
     } else if (a->incarnation == 0) {
         n = snprintf(text, CONF_ADDRESS_MAX, "%.*s/%.*s", STR_ARG(a->peer), STR_ARG(a->api));

@@ -277,7 +277,7 @@ static int change_add(const struct replica_change *change, struct membership *c,
         if (m == known && same) {
             return 0;
         }
-        if (str_eq(a.peer, other.peer) || str_eq(a.api, other.api)) {
+        if (str_eq(a.peer, other.peer) || (a.api.n > 0 && str_eq(a.api, other.api))) {
             return err_set(err, ERR_EXISTS, "member %" PRIu64 " has this address", m->id);
         }
     }

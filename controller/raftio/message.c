@@ -3,7 +3,8 @@
  *   0  u32  length of the body
  *   4  u8   code, then by code:
  *
- *   1 hello              u32 version, u64 from, u64 to
+ *   1 hello              u32 version, u64 from, u64 to, u64 incarnation,
+ *                        u16 length, address, u16 length, software
  *   2 append             u64 term, u64 prev index, u64 prev term, u64 commit, u16 n,
  *                        n times { u64 term, u8 type, u32 length, bytes }
  *   3 append result      u64 term, u64 rejected, u64 last, u16 capacity
@@ -16,6 +17,7 @@
  *   9 chunk              u64 term, u64 index, u64 index's term, u64 configuration's index,
  *                        u64 size, u64 offset, u16 length, configuration, u32 length, bytes
  *  10 chunk ack          u64 term, u64 index, u64 offset
+ *  11 refused            u8 reason, u16 length, text
  *
  * Codes are never reused. A body longer than its fields is refused. */
 #include "controller/raftio/message.h"
@@ -36,6 +38,7 @@ enum code {
     CODE_PROBE_REPLY,
     CODE_CHUNK,
     CODE_CHUNK_ACK,
+    CODE_REFUSED,
 };
 
 /* Versions of libraft's own messages, as 0.22.1 fills them in. */
@@ -183,6 +186,25 @@ static void put_chunk(const struct message_chunk *m, struct buf *out)
     frame_end(out, at);
 }
 
+static void put_text(struct buf *out, struct str text)
+{
+    size_t n = text.n < MESSAGE_TEXT_MAX ? text.n : MESSAGE_TEXT_MAX;
+    buf_put_u16(out, (uint16_t)n);
+    buf_put(out, text.p, n);
+}
+
+static void put_hello(const struct message_hello *m, struct buf *out)
+{
+    size_t at = frame_begin(out, CODE_HELLO);
+    buf_put_u32(out, m->version);
+    buf_put_u64(out, m->from);
+    buf_put_u64(out, m->to);
+    buf_put_u64(out, m->incarnation);
+    put_text(out, m->address);
+    put_text(out, m->software);
+    frame_end(out, at);
+}
+
 void message_encode(const struct message *m, struct buf *out)
 {
     size_t at;
@@ -194,10 +216,12 @@ void message_encode(const struct message *m, struct buf *out)
         put_chunk(&m->chunk, out);
         break;
     case MESSAGE_HELLO:
-        at = frame_begin(out, CODE_HELLO);
-        buf_put_u32(out, m->hello.version);
-        buf_put_u64(out, m->hello.from);
-        buf_put_u64(out, m->hello.to);
+        put_hello(&m->hello, out);
+        break;
+    case MESSAGE_REFUSED:
+        at = frame_begin(out, CODE_REFUSED);
+        buf_put_u8(out, (uint8_t)m->refused.reason);
+        put_text(out, m->refused.text);
         frame_end(out, at);
         break;
     case MESSAGE_CHUNK_ACK:
@@ -469,6 +493,42 @@ static int get_chunk(struct reader *r, struct message_chunk *m, struct err *err)
     return rv;
 }
 
+static int take_text(struct reader *r, const char *field, struct str *ret, struct err *err)
+{
+    size_t n = take_u16(r);
+    const uint8_t *p = take(r, n);
+    *ret = str_make((const char *)p, p == NULL ? 0 : n);
+    if (n > MESSAGE_TEXT_MAX || !str_is_utf8(*ret) || str_find(*ret, '\0', 0) < ret->n) {
+        return err_set(err, ERR_PROTOCOL, "%s: not a text of at most %u bytes", field,
+                       MESSAGE_TEXT_MAX);
+    }
+    return 0;
+}
+
+static int get_hello(struct reader *r, struct message_hello *m, struct err *err)
+{
+    int rv;
+    m->version = take_u32(r);
+    m->from = take_u64(r);
+    m->to = take_u64(r);
+    if (m->version != MESSAGE_VERSION) {
+        (void)take(r, r->n);
+        return 0;
+    }
+    m->incarnation = take_u64(r);
+    rv = take_text(r, "hello.address", &m->address, err);
+    return rv != 0 ? rv : take_text(r, "hello.software", &m->software, err);
+}
+
+static int get_refused(struct reader *r, struct message_refused *m, struct err *err)
+{
+    uint8_t reason = take_u8(r);
+    int rv = check_u64("refused.reason", reason, MESSAGE_REFUSED_OTHER, MESSAGE_REFUSED_INCARNATION,
+                       err);
+    m->reason = (enum message_refusal)reason;
+    return rv != 0 ? rv : take_text(r, "refused.text", &m->text, err);
+}
+
 static int get_code(struct reader *r, enum code code, struct raft_entry *entries,
                     struct message *ret, struct err *err)
 {
@@ -477,10 +537,10 @@ static int get_code(struct reader *r, enum code code, struct raft_entry *entries
     switch (code) {
     case CODE_HELLO:
         ret->kind = MESSAGE_HELLO;
-        ret->hello.version = take_u32(r);
-        ret->hello.from = take_u64(r);
-        ret->hello.to = take_u64(r);
-        return 0;
+        return get_hello(r, &ret->hello, err);
+    case CODE_REFUSED:
+        ret->kind = MESSAGE_REFUSED;
+        return get_refused(r, &ret->refused, err);
     case CODE_CHUNK:
         ret->kind = MESSAGE_CHUNK;
         return get_chunk(r, &ret->chunk, err);
@@ -517,7 +577,7 @@ int message_decode(const uint8_t *body, size_t len, struct raft_entry entries[RE
     struct message m;
     int rv;
     memset(&m, 0, sizeof m);
-    if (code < CODE_HELLO || code > CODE_CHUNK_ACK) {
+    if (code < CODE_HELLO || code > CODE_REFUSED) {
         return err_set(err, ERR_PROTOCOL, "message code %u is unknown", code);
     }
     rv = get_code(&r, (enum code)code, entries, &m, err);

@@ -8,29 +8,46 @@
 
 #include "common/base/buf.h"
 #include "common/base/err.h"
+#include "common/base/str.h"
 #include "controller/raft/replica.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#define MESSAGE_VERSION   1u
+#define MESSAGE_VERSION   2u
 #define MESSAGE_HEAD      4u /* Bytes in front of each body: its length. */
 #define MESSAGE_BODY_MAX  (REPLICA_ENTRY_MAX + 65536u)
 #define MESSAGE_CHUNK_MAX 32768u              /* 32 KiB. */
 #define MESSAGE_INDEX_MAX (UINT64_C(1) << 60) /* Of indexes and terms. */
+#define MESSAGE_TEXT_MAX  512u                /* Bytes of a text. */
 
 enum message_kind {
     MESSAGE_HELLO = 1, /* First on every connection. */
     MESSAGE_REPLICA,   /* For replica_receive(). */
     MESSAGE_CHUNK,     /* Part of a snapshot. */
     MESSAGE_CHUNK_ACK,
+    MESSAGE_REFUSED, /* The only answer to hello, before the connection is closed. */
 };
 
 struct message_hello {
-    uint32_t version;
-    uint64_t from; /* Member ids. */
+    uint32_t version; /* The rest is not read when it is another one. */
+    uint64_t from;    /* Member ids. */
     uint64_t to;
+    uint64_t incarnation; /* Of the sender's data directory. */
+    struct str address;   /* "PEER/API" of the sender; empty: not known. Borrowed. */
+    struct str software;  /* Its version, for people. Borrowed. */
+};
+
+enum message_refusal {
+    MESSAGE_REFUSED_OTHER = 1,  /* Says the text. */
+    MESSAGE_REFUSED_REMOVED,    /* The id was removed from the cluster, for good. */
+    MESSAGE_REFUSED_INCARNATION /* The member had another data directory. */
+};
+
+struct message_refused {
+    enum message_refusal reason;
+    struct str text; /* For people. Borrowed. */
 };
 
 /* A snapshot in pieces; term, index and size together name the transfer. */
@@ -58,6 +75,7 @@ struct message {
         struct replica_message replica; /* Its peer is 0: only the connection knows. */
         struct message_chunk chunk;
         struct message_chunk_ack ack;
+        struct message_refused refused;
     };
 };
 

@@ -22,12 +22,19 @@
 
 #define RETRY_MS_MIN 50u
 #define RETRY_MS_MAX 1000u
-#define ADDRESS_MAX  300u
+#define SOFTWARE_MAX 32u
+#define PEERS_MAX    (2u * CONF_MEMBERS_MAX) /* Of a configuration, and of the one before it. */
+#define ANSWER_MAX   (MESSAGE_HEAD + 3u + MESSAGE_TEXT_MAX)
+#define REFUSED_MS   60000u /* Between two complaints about one peer. */
 
-struct peer { /* One other member. */
+struct peer { /* One other member; a slot of the table. */
     struct peers *p;
-    uint64_t id;
-    char address[ADDRESS_MAX];
+    uint64_t id; /* 0: the slot is free. */
+    bool guest;  /* No member that we know of. */
+    char address[CONF_ADDRESS_MAX];
+    uint64_t incarnation; /* As recorded; 0: it is not. */
+    uint64_t said;        /* As it said. */
+    char software[SOFTWARE_MAX];
     char id_text[24]; /* As in certificates. */
     /* What we send on. */
     struct addr_resolve *resolve;
@@ -37,6 +44,9 @@ struct peer { /* One other member. */
     struct loop_timer *retry;
     unsigned retry_ms;
     uint64_t n_dropped;
+    uint8_t answer[ANSWER_MAX]; /* To our hello: it was refused. */
+    size_t answer_len;
+    uint64_t refused_ms; /* When we last complained about that; 0: it was not refused. */
     /* What he sends on. */
     struct inbound *in;
 };
@@ -54,18 +64,20 @@ struct peers {
     const struct peers_events *events;
     void *ctx;
     struct listener *listener;
-    struct peer peer[REPLICA_MEMBERS_MAX];
-    unsigned n_peers;
+    struct peer peer[PEERS_MAX];
+    char address[CONF_ADDRESS_MAX]; /* Our own; "" when unknown. */
+    char software[SOFTWARE_MAX];
     struct inbound *inbound; /* All of them. */
     struct buf frame;        /* For encoding. */
 };
 
 static void connect_peer(struct peer *peer);
+static void on_retry(void *data);
 
 static struct peer *find_peer(struct peers *p, uint64_t id)
 {
-    for (unsigned i = 0; i < p->n_peers; i++) {
-        if (p->peer[i].id == id) {
+    for (unsigned i = 0; i < PEERS_MAX; i++) {
+        if (id != 0 && p->peer[i].id == id) {
             return &p->peer[i];
         }
     }
@@ -94,22 +106,60 @@ static void on_out_open(struct stream *s, void *data)
     struct peer *peer = data;
     struct peers *p = peer->p;
     struct message m = {.kind = MESSAGE_HELLO};
-    m.hello = (struct message_hello){MESSAGE_VERSION, p->config.id, peer->id};
+    m.hello =
+        (struct message_hello){MESSAGE_VERSION,       p->config.id,       peer->id,
+                               p->config.incarnation, str_of(p->address), str_of(p->software)};
     buf_clear(&p->frame);
     message_encode(&m, &p->frame);
     peer->open = stream_write(s, p->frame.data, p->frame.len) == 0;
-    peer->retry_ms = RETRY_MS_MIN;
-    peer->warned = false;
-    log_info("raft.peer_connected", log_u64("peer", peer->id), log_str("address", peer->address));
+    peer->answer_len = 0;
+    if (peer->refused_ms == 0) {
+        peer->retry_ms = RETRY_MS_MIN;
+        peer->warned = false;
+        log_info("raft.peer_connected", log_u64("peer", peer->id),
+                 log_str("address", peer->address));
+    }
 }
 
-/* Nothing is ever said on this side. */
+static void take_refusal(struct peer *peer, const struct message_refused *why)
+{
+    uint64_t now = clock_mono_ms();
+    if (peer->refused_ms == 0 || now >= peer->refused_ms + REFUSED_MS) {
+        peer->refused_ms = now;
+        log_warn("raft.refused", log_u64("by", peer->id), log_strn("reason", why->text));
+    }
+    peer->warned = true;
+    peer->p->events->refused(peer->p->ctx, peer->id, why);
+}
+
+/* Nothing is ever said on this side but that hello was refused. */
 static void on_out_read(struct stream *s, void *data, const uint8_t *bytes, size_t n)
 {
-    (void)data;
-    (void)bytes;
-    (void)n;
+    struct peer *peer = data;
+    struct raft_entry entries[REPLICA_BATCH_MAX];
+    struct message m;
+    size_t len;
+    if (n > ANSWER_MAX - peer->answer_len) {
+        stream_abort(s);
+        return;
+    }
+    memcpy(peer->answer + peer->answer_len, bytes, n);
+    peer->answer_len += n;
+    if (peer->answer_len < MESSAGE_HEAD) {
+        return;
+    }
+    if (message_body_len(peer->answer, &len, NULL) != 0 || len > ANSWER_MAX - MESSAGE_HEAD) {
+        stream_abort(s);
+        return;
+    }
+    if (peer->answer_len < MESSAGE_HEAD + len) {
+        return;
+    }
     stream_abort(s);
+    if (message_decode(peer->answer + MESSAGE_HEAD, len, entries, &m, NULL) == 0 &&
+        m.kind == MESSAGE_REFUSED) {
+        take_refusal(peer, &m.refused);
+    }
 }
 
 static void on_out_close(struct stream *s, void *data, int status)
@@ -181,6 +231,7 @@ static bool must_drop(const struct message *m, size_t queued)
                m->replica.raft.append_entries.n_entries > 0;
     case MESSAGE_HELLO:
     case MESSAGE_CHUNK_ACK:
+    case MESSAGE_REFUSED:
         break;
     }
     return false;
@@ -207,6 +258,137 @@ void peers_send_replica(struct peers *p, const struct replica_message *message)
     peers_send(p, message->peer, &m);
 }
 
+/* --- the table ------------------------------------------------------------------------------- */
+
+static int take_address(struct peer *peer, const char *text, struct err *err)
+{
+    struct conf_address a = conf_address_read(text);
+    peer->incarnation = a.incarnation;
+    if (a.peer.n == 0 || !str_copy(peer->address, sizeof peer->address, a.peer)) {
+        return err_set(err, ERR_INVALID, "controller %" PRIu64 ": '%s' is no address", peer->id,
+                       text);
+    }
+    return 0;
+}
+
+static int add_peer(struct peers *p, uint64_t id, const char *address, struct peer **ret,
+                    struct err *err)
+{
+    struct peer *peer = p->peer;
+    int rv;
+    while (peer < p->peer + PEERS_MAX && peer->id != 0) {
+        peer++;
+    }
+    if (peer == p->peer + PEERS_MAX) {
+        return err_set(err, ERR_FULL, "controller %" PRIu64 ": too many peers", id);
+    }
+    *peer = (struct peer){.p = p, .id = id, .retry_ms = RETRY_MS_MIN};
+    rv = take_address(peer, address, err);
+    if (rv != 0) {
+        peer->id = 0;
+        return rv;
+    }
+    (void)snprintf(peer->id_text, sizeof peer->id_text, "%" PRIu64, id);
+    peer->retry = loop_timer_open(p->config.loop, on_retry, peer);
+    *ret = peer;
+    return 0;
+}
+
+static void on_orphan_close(struct stream *s, void *data, int status)
+{
+    (void)s;
+    (void)data;
+    (void)status;
+}
+
+/* For streams that outlive us until libuv has closed them. */
+static const struct stream_events nothing = {.on_close = on_orphan_close};
+
+static void hang_up(struct peer *peer)
+{
+    addr_resolve_cancel(peer->resolve);
+    peer->resolve = NULL;
+    if (peer->out != NULL) {
+        stream_set_events(peer->out, &nothing, NULL);
+        stream_close(peer->out);
+        peer->out = NULL;
+    }
+    peer->open = false;
+}
+
+static void drop_inbound(struct peer *peer)
+{
+    if (peer->in != NULL) {
+        peer->in->from = NULL;
+        stream_abort(peer->in->stream);
+        peer->in = NULL;
+    }
+}
+
+static void drop_peer(struct peer *peer)
+{
+    hang_up(peer);
+    drop_inbound(peer);
+    loop_timer_close(peer->retry);
+    *peer = (struct peer){.id = 0};
+}
+
+static const struct peers_member *find_member(const struct peers_member *members, unsigned n,
+                                              uint64_t id)
+{
+    for (unsigned i = 0; i < n; i++) {
+        if (members[i].id == id) {
+            return &members[i];
+        }
+    }
+    return NULL;
+}
+
+/* A known peer: the same address still? */
+static void update_peer(struct peer *peer, const char *address)
+{
+    char before[CONF_ADDRESS_MAX];
+    struct err err = {0};
+    memcpy(before, peer->address, sizeof before);
+    peer->guest = false;
+    if (take_address(peer, address, &err) != 0) {
+        log_warn("raft.peer_address", log_err(&err));
+        memcpy(peer->address, before, sizeof before);
+    }
+    if (strcmp(before, peer->address) != 0) {
+        hang_up(peer);
+        loop_timer_start(peer->retry, 0);
+    }
+    if (peer->incarnation != 0 && peer->said != 0 && peer->said != peer->incarnation) {
+        drop_inbound(peer);
+    }
+}
+
+void peers_update(struct peers *p, const struct peers_member *members, unsigned n)
+{
+    for (unsigned i = 0; i < PEERS_MAX; i++) {
+        struct peer *peer = &p->peer[i];
+        if (peer->id != 0 && find_member(members, n, peer->id) == NULL &&
+            (!peer->guest || p->events->stranger(p->ctx, peer->id, NULL) != 0)) {
+            log_info("raft.peer_gone", log_u64("peer", peer->id));
+            drop_peer(peer);
+        }
+    }
+    for (unsigned i = 0; i < n; i++) {
+        struct peer *peer = find_peer(p, members[i].id);
+        struct err err = {0};
+        if (members[i].id == p->config.id) {
+            (void)str_copy(p->address, sizeof p->address, str_of(members[i].address));
+        } else if (peer != NULL) {
+            update_peer(peer, members[i].address);
+        } else if (add_peer(p, members[i].id, members[i].address, &peer, &err) == 0) {
+            connect_peer(peer);
+        } else {
+            log_warn("raft.peer_address", log_err(&err));
+        }
+    }
+}
+
 /* --- in -------------------------------------------------------------------------------------- */
 
 static void forget_inbound(struct inbound *in)
@@ -223,11 +405,33 @@ static void forget_inbound(struct inbound *in)
     mem_free(in->p->config.mem, in, sizeof *in);
 }
 
-static int accept_hello(struct inbound *in, const struct message_hello *hello, struct err *err)
+/* Somebody we were not told of: keep it until we know better. */
+static int admit(struct peers *p, const struct message_hello *hello, struct peer **ret,
+                 struct err *err)
+{
+    char address[CONF_ADDRESS_MAX];
+    int rv = p->events->stranger(p->ctx, hello->from, err);
+    if (rv != 0) {
+        return rv;
+    }
+    if (hello->address.n == 0 || !str_copy(address, sizeof address, hello->address)) {
+        return err_set(err, ERR_DENIED, "controller %" PRIu64 " is not a member", hello->from);
+    }
+    rv = add_peer(p, hello->from, address, ret, err);
+    if (rv == 0) {
+        log_info("raft.peer_guest", log_u64("peer", hello->from), log_str("address", address));
+        (*ret)->guest = true;
+        (*ret)->incarnation = 0;
+        connect_peer(*ret);
+    }
+    return rv;
+}
+
+static int check_hello(struct inbound *in, const struct message_hello *hello, struct err *err)
 {
     struct peers *p = in->p;
-    struct peer *peer = find_peer(p, hello->from);
     const struct pki_identity *who = stream_peer(in->stream);
+    char id[24];
     if (hello->version != MESSAGE_VERSION) {
         return err_set(err, ERR_PROTOCOL, "hello: version %u, this is %u", hello->version,
                        MESSAGE_VERSION);
@@ -235,20 +439,37 @@ static int accept_hello(struct inbound *in, const struct message_hello *hello, s
     if (hello->to != p->config.id) {
         return err_set(err, ERR_PROTOCOL, "hello: meant for controller %" PRIu64, hello->to);
     }
-    if (peer == NULL) {
-        return err_set(err, ERR_DENIED, "hello: controller %" PRIu64 " is not a member",
-                       hello->from);
+    (void)snprintf(id, sizeof id, "%" PRIu64, hello->from);
+    if (hello->from == 0 || hello->from == p->config.id ||
+        (p->config.tls_server != NULL &&
+         (who->role != PKI_ROLE_CONTROLLER || strcmp(who->id, id) != 0))) {
+        return err_set(err, ERR_DENIED, "hello: says controller %s, certificate says %s %s", id,
+                       pki_role_name(who->role), who->id);
     }
-    if (p->config.tls_server != NULL &&
-        (who->role != PKI_ROLE_CONTROLLER || strcmp(who->id, peer->id_text) != 0)) {
-        return err_set(err, ERR_DENIED, "hello: says controller %s, certificate says %s %s",
-                       peer->id_text, pki_role_name(who->role), who->id);
+    return 0;
+}
+
+static int accept_hello(struct inbound *in, const struct message_hello *hello, struct err *err)
+{
+    struct peer *peer = find_peer(in->p, hello->from);
+    int rv = check_hello(in, hello, err);
+    if (rv == 0 && peer == NULL) {
+        rv = admit(in->p, hello, &peer, err);
     }
-    if (peer->in != NULL) {
-        stream_abort(peer->in->stream);
-        peer->in->from = NULL;
+    if (rv != 0) {
+        return rv;
     }
+    if (peer->incarnation != 0 && peer->incarnation != hello->incarnation) {
+        return err_set(err, ERR_CONFLICT,
+                       "controller %" PRIu64 " comes with another data directory than it had: it "
+                       "may have forgotten its votes; remove it (ecs-admin member remove %" PRIu64
+                       ") and add it under a new id",
+                       hello->from, hello->from);
+    }
+    drop_inbound(peer);
     peer->in = in;
+    peer->said = hello->incarnation;
+    (void)str_copy(peer->software, sizeof peer->software, hello->software);
     in->from = peer;
     return 0;
 }
@@ -268,7 +489,8 @@ static int take_body(struct inbound *in, const uint8_t *body, size_t len, struct
     }
     switch (m.kind) {
     case MESSAGE_HELLO:
-        return err_set(err, ERR_PROTOCOL, "hello again");
+    case MESSAGE_REFUSED:
+        return err_set(err, ERR_PROTOCOL, "hello again, or a refusal");
     case MESSAGE_REPLICA:
         m.replica.peer = in->from->id;
         break;
@@ -298,12 +520,25 @@ static int take_messages(struct inbound *in, struct err *err)
     return rv;
 }
 
+/* Say why, for those whose hello was understood. */
 static void refuse(struct inbound *in, const struct err *err)
 {
     char text[ADDR_TEXT_MAX];
+    struct message m = {.kind = MESSAGE_REFUSED};
     log_warn("raft.peer_refused", log_str("from", addr_text(stream_peer_addr(in->stream), text)),
              log_err(err));
-    stream_abort(in->stream);
+    if (in->from != NULL) {
+        stream_abort(in->stream);
+        return;
+    }
+    m.refused.reason = err->code == ERR_NOTFOUND   ? MESSAGE_REFUSED_REMOVED
+                       : err->code == ERR_CONFLICT ? MESSAGE_REFUSED_INCARNATION
+                                                   : MESSAGE_REFUSED_OTHER;
+    m.refused.text = str_of(err->text);
+    buf_clear(&in->p->frame);
+    message_encode(&m, &in->p->frame);
+    (void)stream_write(in->stream, in->p->frame.data, in->p->frame.len);
+    stream_close(in->stream);
 }
 
 static void on_in_read(struct stream *s, void *data, const uint8_t *bytes, size_t n)
@@ -354,25 +589,17 @@ static void on_accept(struct listener *l, struct stream *s, void *data)
 static int add_members(struct peers *p, struct err *err)
 {
     const struct peers_config *c = &p->config;
-    for (unsigned i = 0; i < c->n_members; i++) {
+    int rv = 0;
+    for (unsigned i = 0; rv == 0 && i < c->n_members; i++) {
         const struct peers_member *m = &c->members[i];
-        struct peer *peer = &p->peer[p->n_peers];
+        struct peer *peer;
         if (m->id == c->id) {
-            continue;
+            (void)str_copy(p->address, sizeof p->address, str_of(m->address));
+        } else {
+            rv = add_peer(p, m->id, m->address, &peer, err);
         }
-        if (p->n_peers == REPLICA_MEMBERS_MAX ||
-            !str_copy(peer->address, sizeof peer->address, conf_address_read(m->address).peer)) {
-            return err_set(err, ERR_TOOBIG, "member %" PRIu64 ": too many, or address too long",
-                           m->id);
-        }
-        peer->p = p;
-        peer->id = m->id;
-        peer->retry_ms = RETRY_MS_MIN;
-        (void)snprintf(peer->id_text, sizeof peer->id_text, "%" PRIu64, m->id);
-        peer->retry = loop_timer_open(c->loop, on_retry, peer);
-        p->n_peers++;
     }
-    return 0;
+    return rv;
 }
 
 static struct str listen_text(const struct peers_config *c)
@@ -410,6 +637,7 @@ int peers_open(const struct peers_config *config, const struct peers_events *eve
     p->events = events;
     p->ctx = ctx;
     buf_init(&p->frame, config->mem, MESSAGE_HEAD + MESSAGE_BODY_MAX);
+    (void)str_copy(p->software, sizeof p->software, str_of(config->software));
     rv = add_members(p, err);
     if (rv == 0) {
         rv = open_listener(p, err);
@@ -420,22 +648,15 @@ int peers_open(const struct peers_config *config, const struct peers_events *eve
     }
     p->config.members = NULL; /* The caller's. */
     p->config.listen = NULL;
-    for (unsigned i = 0; i < p->n_peers; i++) {
-        connect_peer(&p->peer[i]);
+    p->config.software = NULL;
+    for (unsigned i = 0; i < PEERS_MAX; i++) {
+        if (p->peer[i].id != 0) {
+            connect_peer(&p->peer[i]);
+        }
     }
     *ret = p;
     return 0;
 }
-
-static void on_orphan_close(struct stream *s, void *data, int status)
-{
-    (void)s;
-    (void)data;
-    (void)status;
-}
-
-/* For streams that outlive us until libuv has closed them. */
-static const struct stream_events nothing = {.on_close = on_orphan_close};
 
 void peers_close(struct peers *p)
 {
@@ -448,13 +669,9 @@ void peers_close(struct peers *p)
         stream_abort(p->inbound->stream);
         forget_inbound(p->inbound);
     }
-    for (unsigned i = 0; i < p->n_peers; i++) {
-        struct peer *peer = &p->peer[i];
-        addr_resolve_cancel(peer->resolve);
-        loop_timer_close(peer->retry);
-        if (peer->out != NULL) {
-            stream_set_events(peer->out, &nothing, NULL);
-            stream_close(peer->out);
+    for (unsigned i = 0; i < PEERS_MAX; i++) {
+        if (p->peer[i].id != 0) {
+            drop_peer(&p->peer[i]);
         }
     }
     buf_close(&p->frame);
@@ -463,16 +680,33 @@ void peers_close(struct peers *p)
 
 /* --- questions ------------------------------------------------------------------------------- */
 
+static const struct peer *peer_of(const struct peers *p, uint64_t id)
+{
+    return find_peer((struct peers *)(uintptr_t)p, id);
+}
+
+uint64_t peers_incarnation(const struct peers *p, uint64_t id)
+{
+    const struct peer *peer = peer_of(p, id);
+    return peer == NULL ? 0 : peer->said;
+}
+
+const char *peers_software(const struct peers *p, uint64_t id)
+{
+    const struct peer *peer = peer_of(p, id);
+    return peer == NULL ? "" : peer->software;
+}
+
 bool peers_connected(const struct peers *p, uint64_t id)
 {
-    const struct peer *peer = find_peer((struct peers *)(uintptr_t)p, id);
+    const struct peer *peer = peer_of(p, id);
     return peer != NULL && peer->open;
 }
 
 unsigned peers_n_connected(const struct peers *p)
 {
     unsigned n = 0;
-    for (unsigned i = 0; i < p->n_peers; i++) {
+    for (unsigned i = 0; i < PEERS_MAX; i++) {
         n += p->peer[i].open;
     }
     return n;

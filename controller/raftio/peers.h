@@ -1,9 +1,11 @@
 /* controller/raftio/peers.h
  *
  * The connections to the other controllers: one to each for what we send, one from each for what
- * they send, mutual TLS 1.3, certificates of role controller whose id is that of a member. Made
- * again when they break. What cannot be sent now is dropped: raft repeats itself, and a queue that
- * grows would only delay the heartbeats behind it. Loop thread only. */
+ * they send, mutual TLS 1.3, certificates of role controller whose id is that of a member. Who the
+ * members are may change at any time. A member whose data directory is not the one that is recorded
+ * for it is refused: it would have forgotten what it voted. Made again when they break. What cannot
+ * be sent now is dropped: raft repeats itself, and a queue that grows would only delay the
+ * heartbeats behind it. Loop thread only. */
 #ifndef CONTROLLER_RAFTIO_PEERS_H
 #define CONTROLLER_RAFTIO_PEERS_H
 
@@ -25,14 +27,16 @@ struct tls_context; /* common/net/tls.h */
 
 struct peers_member {
     uint64_t id;
-    const char *address; /* "PEER/API", or only "host:port". */
+    const char *address; /* See controller/raft/conf.h; with the incarnation once recorded. */
 };
 
 struct peers_config { /* Copied, but the TLS contexts. */
     uv_loop_t *loop;
     const struct mem *mem;
     uint64_t id; /* Ours. */
-    const struct peers_member *members;
+    uint64_t incarnation;
+    const char *software;               /* Our version, for people. */
+    const struct peers_member *members; /* We may be among them, with our address. */
     unsigned n_members;
     const char *listen;             /* "ip:port"; NULL: our own address among the members. */
     struct tls_context *tls_server; /* Both NULL: plain TCP and whoever says he is a member; for
@@ -43,11 +47,24 @@ struct peers_config { /* Copied, but the TLS contexts. */
 struct peers_events {
     /* A checked message from a member. Borrowed for the call. */
     void (*message)(void *ctx, uint64_t from, const struct message *m);
+    /* Somebody who is no peer, but has a controller's certificate of this id, says hello. 0: take
+     * it as a peer until the next peers_update(); otherwise why not, with a sentence in err. */
+    int (*stranger)(void *ctx, uint64_t id, struct err *err);
+    /* A member will not talk to us. Borrowed for the call. */
+    void (*refused)(void *ctx, uint64_t by, const struct message_refused *why);
 };
 
 int peers_open(const struct peers_config *config, const struct peers_events *events, void *ctx,
                struct peers **ret, struct err *err);
 void peers_close(struct peers *p); /* NULL is fine. Not from inside an event. */
+
+/* From now on these are the members. Connections to others end, also those to strangers that
+ * events->stranger() refuses by now. */
+void peers_update(struct peers *p, const struct peers_member *members, unsigned n);
+
+/* As the peer said in its hello; 0 and "" when it has not said any. */
+uint64_t peers_incarnation(const struct peers *p, uint64_t id);
+const char *peers_software(const struct peers *p, uint64_t id);
 
 /* Send or drop. */
 void peers_send(struct peers *p, uint64_t to, const struct message *m);

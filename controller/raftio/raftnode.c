@@ -3,6 +3,7 @@
  * those of one turn share one disk write and one round of messages. */
 #include "controller/raftio/raftnode.h"
 
+#include "common/base/str.h"
 #include "common/log/log.h"
 #include "common/loop/sysmem.h"
 #include "controller/raftio/raftnode_impl.h"
@@ -259,6 +260,9 @@ static void pump(void *data)
 {
     struct raftnode *n = data;
     if (!n->dead) {
+        raftnode_pump_members(n);
+    }
+    if (!n->dead) {
         pump_install(n);
     }
     if (!n->dead) {
@@ -332,6 +336,7 @@ static void on_house(void *data)
                  log_u64("min_bytes", n->config.disk_min_bytes));
         relieve(n);
     }
+    raftnode_record_members(n);
     check_stop(n);
 }
 
@@ -348,6 +353,8 @@ static int copy_config(struct raftnode *n, const struct raftnode_config *c, stru
     n->config.members = n->members;
     n->config.dir = NULL;
     n->config.listen = NULL;
+    n->config.software = n->software;
+    (void)str_copy(n->software, sizeof n->software, str_of(c->software));
     n->config.election_ms = c->election_ms != 0 ? c->election_ms : ELECTION_MS_DEFAULT;
     n->config.trailing = c->trailing != 0 ? c->trailing : TRAILING_DEFAULT;
     n->config.disk_min_bytes = c->disk_min_bytes != 0 ? c->disk_min_bytes : DISK_MIN_DEFAULT;
@@ -359,9 +366,10 @@ static int copy_config(struct raftnode *n, const struct raftnode_config *c, stru
         n->config.n_members++;
         found = found || c->members[i].id == c->id;
     }
-    return found ? 0
-                 : err_set(err, ERR_INVALID, "controller %llu is not among the members",
-                           (unsigned long long)c->id);
+    return found || c->listen != NULL
+               ? 0
+               : err_set(err, ERR_INVALID, "controller %llu is not among the members",
+                         (unsigned long long)c->id);
 }
 
 static int open_durable(struct raftnode *n, const struct raftnode_config *c, struct err *err)
@@ -371,11 +379,16 @@ static int open_durable(struct raftnode *n, const struct raftnode_config *c, str
         .id = c->id,
         .members = members,
         .n_members = c->n_members,
+        .joining = c->joining,
         .checkpoint_index = c->checkpoint_index,
         .checkpoint_term = c->checkpoint_term,
         .log = {.segment_bytes = c->segment_bytes},
     };
     int rv = disk_posix_open(c->dir, &n->disk, err);
+    if (rv == 0 && uv_random(NULL, NULL, &set.incarnation, sizeof set.incarnation, 0, NULL) != 0) {
+        rv = err_set(err, ERR_IO, "no random bytes");
+    }
+    set.incarnation |= 1; /* 0 means none. */
     for (unsigned i = 0; i < c->n_members; i++) {
         members[i] = (struct conf_member){c->members[i].id, c->members[i].address};
     }
@@ -410,20 +423,19 @@ static int open_replica(struct raftnode *n, struct err *err)
 
 static int open_peers(struct raftnode *n, const struct raftnode_config *c, struct err *err)
 {
-    struct peers_member members[REPLICA_MEMBERS_MAX];
+    struct peers_member members[2 * CONF_MEMBERS_MAX];
     struct peers_config pc = {
         .loop = c->loop,
         .mem = c->mem,
         .id = c->id,
+        .incarnation = durable_incarnation(n->durable),
+        .software = n->software,
         .members = members,
-        .n_members = c->n_members,
+        .n_members = raftnode_peers(n, members),
         .listen = c->listen,
         .tls_server = c->tls_server,
         .tls_client = c->tls_client,
     };
-    for (unsigned i = 0; i < c->n_members; i++) {
-        members[i] = (struct peers_member){c->members[i].id, c->members[i].address};
-    }
     return peers_open(&pc, &raftnode_peers_events, n, &n->peers, err);
 }
 
@@ -645,16 +657,6 @@ bool raftnode_is_leader(const struct raftnode *n)
 uint64_t raftnode_leader(const struct raftnode *n)
 {
     return replica_status(n->replica).leader;
-}
-
-const char *raftnode_address(const struct raftnode *n, uint64_t id)
-{
-    for (unsigned i = 0; i < n->config.n_members; i++) {
-        if (n->members[i].id == id) {
-            return n->members[i].address;
-        }
-    }
-    return NULL;
 }
 
 bool raftnode_connected(const struct raftnode *n, uint64_t id)

@@ -35,8 +35,11 @@ struct raftnode_member {
 struct raftnode_config { /* Zeroed fields mean the default. Everything is copied but the tls. */
     const char *dir;     /* Of this controller alone; made if missing. */
     uint64_t id;         /* Which of the members we are. */
-    const struct raftnode_member *members; /* The same list on every controller. */
+    const struct raftnode_member *members; /* Who begins the cluster: the same list on all of them.
+                                            * Once there is a log, it says who the members are. */
     unsigned n_members;
+    bool joining; /* An empty directory waits to be added; members says whom to expect then. */
+    const char *software;           /* Our version, for people. */
     const char *listen;             /* "ip:port"; NULL: our own member address. */
     struct tls_context *tls_server; /* Both NULL: plain TCP, for tests. Borrowed. */
     struct tls_context *tls_client;
@@ -83,6 +86,12 @@ struct raftnode_events {
     void (*fatal)(void *ctx, const struct err *err);
     /* raftnode_stop() is done. */
     void (*stopped)(void *ctx);
+    /* The members, or their addresses, have changed. May be NULL. */
+    void (*members)(void *ctx);
+    /* This controller has no seat any more: it was removed, or comes with another data directory
+     * than the one that voted. The process must end; if this returns (or is NULL), fatal follows.
+     */
+    void (*expelled)(void *ctx, const struct err *err);
 
     /* --- sending our checkpoint to a peer: all short, non-blocking -------------------------------
      */
@@ -167,10 +176,53 @@ void raftnode_installed(struct raftnode *n, int status);
 /* Hand leadership to a member (0: the best). ERR_NOTLEADER, ERR_NOTFOUND. */
 int raftnode_transfer(struct raftnode *n, uint64_t id, struct err *err);
 
+/* --- members ---------------------------------------------------------------------------------
+ * Changes are asked for on the leader, one at a time, and may be asked for again; see
+ * controller/raft/replica.h for the rules and the errors. On success *ret_index is where the change
+ * will be applied, unless leadership is lost before, or 0 when it is so already. */
+
+enum raftnode_seat_role { RAFTNODE_VOTER, RAFTNODE_STANDBY, RAFTNODE_SPARE };
+
+/* As a spare; address is "PEER/API". */
+int raftnode_add(struct raftnode *n, uint64_t id, const char *address, uint64_t *ret_index,
+                 struct err *err);
+
+/* The next step up: spare to standby, standby to voter (ERR_AGAIN while it is behind). */
+int raftnode_promote(struct raftnode *n, uint64_t id, uint64_t *ret_index, struct err *err);
+int raftnode_demote(struct raftnode *n, uint64_t id, uint64_t *ret_index, struct err *err);
+int raftnode_remove(struct raftnode *n, uint64_t id, uint64_t *ret_index, struct err *err);
+
+#define RAFTNODE_MEMBERS_MAX 7u
+
+struct raftnode_seat { /* Texts are good until the members change. */
+    uint64_t id;
+    enum raftnode_seat_role role;
+    const char *peer_address;
+    const char *api_address; /* "" when it is not known. */
+    uint64_t incarnation;    /* Of its data directory; 0: not recorded yet. */
+    const char *software;    /* Its version, "" likewise. */
+    bool connected;
+    bool known;     /* The rest is known; only on the leader. */
+    uint64_t match; /* It has the log up to here. */
+    uint64_t lag;   /* Entries behind. */
+    bool heard;
+    uint64_t heard_ms; /* This long ago. */
+    bool has_room;
+    uint64_t room_bytes; /* On its disk, at least. */
+};
+
+/* Returns how many there are. */
+unsigned raftnode_members(const struct raftnode *n, struct raftnode_seat v[RAFTNODE_MEMBERS_MAX]);
+
+/* Entry of the newest committed configuration. */
+uint64_t raftnode_members_index(const struct raftnode *n);
+
+/* The front door of a member; "" when that is not known. Good until the members change. */
+const char *raftnode_api_address(const struct raftnode *n, uint64_t id);
+
 uint64_t raftnode_id(const struct raftnode *n);
-bool raftnode_is_leader(const struct raftnode *n);                   /* And ready. */
-uint64_t raftnode_leader(const struct raftnode *n);                  /* 0: unknown. */
-const char *raftnode_address(const struct raftnode *n, uint64_t id); /* NULL: not a member. */
+bool raftnode_is_leader(const struct raftnode *n);  /* And ready. */
+uint64_t raftnode_leader(const struct raftnode *n); /* 0: unknown. */
 
 /* Has this node heard from the member lately (a connection from or to it is up)? */
 bool raftnode_connected(const struct raftnode *n, uint64_t id);

@@ -1,12 +1,14 @@
 /* controller/raftio/raftnode_impl.h
  *
- * Shared by raftnode.c (life and what the owner asks for) and raftnode_io.c (what the replica, the
- * writer, the peers and transfers ask for); nobody else includes it. */
+ * Shared by raftnode.c (life and what the owner asks for), raftnode_io.c (what the replica, the
+ * writer, the peers and transfers ask for) and raftnode_member.c (who the members are); nobody else
+ * includes it. */
 #ifndef CONTROLLER_RAFTIO_RAFTNODE_IMPL_H
 #define CONTROLLER_RAFTIO_RAFTNODE_IMPL_H
 
 #include "common/base/list.h"
 #include "common/loop/loop.h"
+#include "controller/raft/conf.h"
 #include "controller/raft/replica.h"
 #include "controller/raftio/disk.h"
 #include "controller/raftio/durable.h"
@@ -31,12 +33,25 @@ struct reader {
     int status;      /* Once it is answered. */
 };
 
+struct seat { /* A member, for the owner. */
+    uint64_t id;
+    int role;
+    char address[CONF_ADDRESS_MAX];
+    char peer[CONF_ADDRESS_MAX];
+    char api[CONF_ADDRESS_MAX];
+};
+
 struct raftnode {
     struct raftnode_config config;
     struct raftnode_events events;
     void *ctx;
     const struct mem *mem;
-    struct raftnode_member members[REPLICA_MEMBERS_MAX]; /* Addresses are ours. */
+    struct raftnode_member members[REPLICA_MEMBERS_MAX]; /* As configured; addresses are ours. */
+    struct seat seats[CONF_MEMBERS_MAX];                 /* As they are. */
+    unsigned n_seats;
+    bool seats_dirty;
+    struct conf_server leaving; /* A member whose removal is not committed yet. */
+    char software[32];
 
     struct disk disk;
     struct durable *durable;
@@ -86,6 +101,23 @@ extern const struct replica_io raftnode_replica_io;
 extern const struct writer_events raftnode_writer_events;
 extern const struct peers_events raftnode_peers_events;
 extern const struct transfer_io raftnode_transfer_io;
+
+/* --- raftnode_member.c ----------------------------------------------------------------------- */
+
+/* Those to talk to: of the configuration in force and of the committed one, or, before there is
+ * any, those we were told of. v has room for 2 * CONF_MEMBERS_MAX; texts are good until the members
+ * change. */
+unsigned raftnode_peers(struct raftnode *n, struct peers_member *v);
+
+/* The members have changed: tell the peers and the owner. */
+void raftnode_pump_members(struct raftnode *n);
+
+/* On the leader: write down what is missing in the configuration (incarnations, front doors). */
+void raftnode_record_members(struct raftnode *n);
+
+/* Somebody without a seat wants to talk; see peers_events. */
+int raftnode_stranger(void *ctx, uint64_t id, struct err *err);
+void raftnode_refused(void *ctx, uint64_t by, const struct message_refused *why);
 
 /* --- raftnode.c ------------------------------------------------------------------------------ */
 /* Report err to the owner; the node is dead if that returns. */

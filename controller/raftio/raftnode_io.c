@@ -136,7 +136,9 @@ static void on_snapshot_install(void *ctx, const struct replica_snapshot *s)
 
 static void on_members(void *ctx)
 {
-    (void)ctx;
+    struct raftnode *n = ctx;
+    n->seats_dirty = true;
+    loop_soon_post(n->soon);
 }
 
 const struct replica_io raftnode_replica_io = {
@@ -158,6 +160,9 @@ static void on_written(void *ctx, uint64_t ticket)
 {
     struct raftnode *n = ctx;
     struct err err = {0};
+    if (!n->dead && durable_joined(n->durable, &err) != 0) {
+        raftnode_fail(n, &err);
+    }
     if (!n->dead) {
         raftnode_after(n, replica_persisted(n->replica, clock_mono_ms(), ticket, &err), &err);
     }
@@ -171,6 +176,10 @@ static void on_reset(void *ctx)
         return;
     }
     durable_install_end(n->durable);
+    if (durable_joined(n->durable, &err) != 0) {
+        raftnode_fail(n, &err);
+        return;
+    }
     n->incoming = (struct raftnode_snapshot){0};
     raftnode_after(n, replica_snapshot_installed(n->replica, clock_mono_ms(), &err), &err);
 }
@@ -207,6 +216,8 @@ static void on_message(void *ctx, uint64_t from, const struct message *m)
 
 const struct peers_events raftnode_peers_events = {
     .message = on_message,
+    .stranger = raftnode_stranger,
+    .refused = raftnode_refused,
 };
 
 /* --- checkpoints on the way ------------------------------------------------------------------ */

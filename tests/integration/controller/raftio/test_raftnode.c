@@ -21,7 +21,8 @@
 #include <unistd.h>
 #include <uv.h>
 
-#define NODES     3
+#define NODES     3 /* Begin the cluster ... */
+#define SEATS     4 /* ... and one may join. */
 #define STATE_MAX (64u * 1024u * 1024u)
 
 struct member {
@@ -48,9 +49,9 @@ struct cluster {
     char dir[64];
     struct testnet net;
     bool tls;
-    struct raftnode_member members[NODES];
-    char address[NODES][32];
-    struct member m[NODES];
+    struct raftnode_member members[SEATS];
+    char address[SEATS][32];
+    struct member m[SEATS];
     uint64_t trailing;
 };
 
@@ -210,7 +211,8 @@ static int start(struct cluster *c, unsigned i, struct err *err)
     struct raftnode_config config = {
         .id = i + 1,
         .members = c->members,
-        .n_members = NODES,
+        .n_members = i < NODES ? NODES : SEATS,
+        .joining = i >= NODES,
         .loop = &c->loop,
         .mem = sysmem(),
         .checkpoint_index = m->checkpoint_index,
@@ -258,7 +260,7 @@ static void cluster_open(struct cluster *c, bool tls)
     if (tls) {
         testnet_open(&c->net);
     }
-    for (unsigned i = 0; i < NODES; i++) {
+    for (unsigned i = 0; i < SEATS; i++) {
         struct member *m = &c->m[i];
         char id[4];
         (void)snprintf(id, sizeof id, "%u", i + 1);
@@ -310,14 +312,14 @@ static void remove_dir(const char *path)
 
 static void cluster_close(struct cluster *c)
 {
-    for (unsigned i = 0; i < NODES; i++) {
+    for (unsigned i = 0; i < SEATS; i++) {
         raftnode_close(c->m[i].node);
         buf_close(&c->m[i].state);
         buf_close(&c->m[i].checkpoint);
         buf_close(&c->m[i].incoming);
     }
     loop_drain(&c->loop);
-    for (unsigned i = 0; i < NODES; i++) {
+    for (unsigned i = 0; i < SEATS; i++) {
         tls_context_close(c->m[i].server);
         tls_context_close(c->m[i].client);
     }
@@ -350,7 +352,7 @@ static bool until(struct cluster *c, condition holds, uint64_t ms)
 
 static struct member *leader(struct cluster *c)
 {
-    for (unsigned i = 0; i < NODES; i++) {
+    for (unsigned i = 0; i < SEATS; i++) {
         if (c->m[i].node != NULL && c->m[i].ready && raftnode_is_leader(c->m[i].node)) {
             return &c->m[i];
         }
@@ -366,7 +368,7 @@ static bool has_leader(struct cluster *c)
 static bool all_equal(struct cluster *c)
 {
     const struct member *first = NULL;
-    for (unsigned i = 0; i < NODES; i++) {
+    for (unsigned i = 0; i < SEATS; i++) {
         const struct member *m = &c->m[i];
         if (m->node == NULL) {
             continue;
@@ -659,13 +661,13 @@ START_TEST(whoever_does_not_speak_the_protocol_is_cut_off)
         buf_init(&b, sysmem(), 10000);
         say(&c, "GET / HTTP/1.1\r\n\r\n", 18);
         say(&c, huge, sizeof huge);
-        hello.hello = (struct message_hello){MESSAGE_VERSION, 9, 1};
+        hello.hello = (struct message_hello){.version = MESSAGE_VERSION, .from = 9, .to = 1};
         put_message(&b, &hello);
         say(&c, b.data, b.len);
-        hello.hello = (struct message_hello){MESSAGE_VERSION, 2, 3};
+        hello.hello = (struct message_hello){.version = MESSAGE_VERSION, .from = 2, .to = 3};
         put_message(&b, &hello);
         say(&c, b.data, b.len);
-        hello.hello = (struct message_hello){MESSAGE_VERSION + 1, 2, 1};
+        hello.hello = (struct message_hello){.version = MESSAGE_VERSION + 1, .from = 2, .to = 1};
         put_message(&b, &hello);
         say(&c, b.data, b.len);
         vote.replica.kind = REPLICA_RAFT;
@@ -736,6 +738,122 @@ START_TEST(a_directory_serves_one_controller_only)
     }
 END_TEST
 
+/* --- members --------------------------------------------------------------------------------- */
+
+static bool seat_of(struct cluster *c, unsigned i, struct raftnode_seat *ret)
+{
+    struct raftnode_seat v[RAFTNODE_MEMBERS_MAX];
+    struct member *l = leader(c);
+    unsigned n = l == NULL ? 0 : raftnode_members(l->node, v);
+    for (unsigned k = 0; k < n; k++) {
+        if (v[k].id == i + 1) {
+            *ret = v[k];
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool directories_recorded(struct cluster *c)
+{
+    struct raftnode_seat s;
+    for (unsigned i = 0; i < NODES; i++) {
+        if (!seat_of(c, i, &s) || s.incarnation == 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Asks again and again, as operators do. */
+static bool newcomer_votes(struct cluster *c)
+{
+    struct raftnode_seat s;
+    uint64_t index;
+    if (leader(c) == NULL) {
+        return false;
+    }
+    if (!seat_of(c, NODES, &s)) {
+        (void)raftnode_add(leader(c)->node, NODES + 1, c->address[NODES], &index, NULL);
+        return false;
+    }
+    if (s.role != RAFTNODE_VOTER) {
+        (void)raftnode_promote(leader(c)->node, NODES + 1, &index, NULL);
+    }
+    return s.role == RAFTNODE_VOTER && s.known && s.lag == 0 && s.connected && s.incarnation != 0;
+}
+
+static unsigned gone;
+
+static bool leads_another(struct cluster *c)
+{
+    struct member *l = leader(c);
+    if (l != NULL && l->at == gone) {
+        (void)raftnode_transfer(l->node, 0, NULL);
+    }
+    return l != NULL && l->at != gone;
+}
+
+static bool gone_is_told(struct cluster *c)
+{
+    return c->m[gone].fatal[0] != '\0';
+}
+
+START_TEST(a_controller_joins_votes_and_another_is_removed)
+    {
+        struct cluster c;
+        struct raftnode_seat s;
+        uint64_t index;
+        cluster_open(&c, true);
+        start_all(&c);
+        propose_n(&c, leader(&c), 100, 20);
+        ck_assert(until(&c, all_done, 20000));
+        must_start(&c, NODES);
+        (void)until(&c, all_equal, 300);
+        ck_assert_uint_eq(c.m[NODES].applied, 0); /* It waits. */
+        ck_assert(until(&c, newcomer_votes, 20000));
+        ck_assert(until(&c, all_equal, 10000));
+        gone = 0;
+        ck_assert(until(&c, leads_another, 20000));
+        ck_assert_int_eq(raftnode_remove(leader(&c)->node, gone + 1, &index, NULL), 0);
+        ck_assert_uint_gt(index, 0);
+        ck_assert(until(&c, gone_is_told, 20000));
+        ck_assert_ptr_nonnull(strstr(c.m[gone].fatal, "controller 1 was removed"));
+        kill_node(&c, gone);
+        ck_assert(!seat_of(&c, gone, &s));
+        propose_n(&c, leader(&c), 10, 20);
+        ck_assert(until(&c, all_equal, 20000));
+        must_start(&c, gone); /* It does not know: nobody sent it that entry. */
+        c.m[gone].fatal[0] = '\0';
+        ck_assert(until(&c, gone_is_told, 20000));
+        cluster_close(&c);
+    }
+END_TEST
+
+START_TEST(a_member_with_a_wiped_directory_is_refused)
+    {
+        struct cluster c;
+        char dir[128];
+        cluster_open(&c, false);
+        start_all(&c);
+        ck_assert(until(&c, directories_recorded, 20000));
+        gone = (leader(&c)->at + 1) % NODES;
+        kill_node(&c, gone);
+        must_start(&c, gone); /* With its own directory it is welcome. */
+        propose_n(&c, leader(&c), 100, 20);
+        ck_assert(until(&c, all_done, 20000));
+        ck_assert_str_eq(c.m[gone].fatal, "");
+        kill_node(&c, gone);
+        (void)snprintf(dir, sizeof dir, "%s/%u", c.dir, gone + 1);
+        remove_dir(dir);
+        must_start(&c, gone);
+        ck_assert(until(&c, gone_is_told, 20000));
+        ck_assert_ptr_nonnull(strstr(c.m[gone].fatal, "another data directory"));
+        ck_assert_ptr_nonnull(strstr(c.m[gone].fatal, "member remove"));
+        cluster_close(&c);
+    }
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("raftnode");
@@ -748,6 +866,7 @@ int main(void)
         a_controller_that_lags_too_far_gets_the_checkpoint,
         whoever_does_not_speak_the_protocol_is_cut_off,
         a_disk_that_fails_ends_the_controller_and_acknowledges_nothing,
-        a_directory_serves_one_controller_only);
+        a_directory_serves_one_controller_only, a_controller_joins_votes_and_another_is_removed,
+        a_member_with_a_wiped_directory_is_refused);
     return test_run(s);
 }

@@ -504,6 +504,34 @@ START_TEST(the_real_disk_keeps_a_log_and_locks_its_directory)
     }
 END_TEST
 
+/* A directory that joins begins no log and remembers that; once it had entries, an empty log is a
+ * loss again. Its incarnation stays. */
+START_TEST(a_joining_directory_waits_with_an_empty_log)
+    {
+        struct simdisk *disk = simdisk_open(test_mem());
+        struct durable_settings set = {.id = 4, .joining = true, .incarnation = 77};
+        struct durable *d;
+        struct err err = {0};
+        for (uint64_t i = 0; i < 3; i++) {
+            set.incarnation = 77 + i;
+            ck_assert_int_eq(durable_open(simdisk_disk(disk), test_mem(), &set, &d, &err), 0);
+            ck_assert(durable_boot(d)->joining);
+            ck_assert_uint_eq(durable_boot(d)->n_entries, 0);
+            ck_assert_uint_eq(durable_boot(d)->term, i == 0 ? 0 : 5);
+            ck_assert_uint_eq(durable_incarnation(d), 77);
+            ck_assert_int_eq(durable_save_vote(d, 5, 0, &err), 0);
+            durable_close(d);
+        }
+        ck_assert_int_eq(durable_open(simdisk_disk(disk), test_mem(), &set, &d, &err), 0);
+        ck_assert_int_eq(durable_joined(d, &err), 0);
+        durable_close(d);
+        ck_assert_int_eq(durable_open(simdisk_disk(disk), test_mem(), &set, &d, &err), ERR_CORRUPT);
+        ck_assert_ptr_nonnull(strstr(err.text, "there is a vote but no log"));
+        simdisk_close(disk);
+        ck_assert_uint_eq(test_mem_in_use(), 0);
+    }
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("logfile");
@@ -513,7 +541,8 @@ int main(void)
         a_reset_log_continues_after_the_snapshot, a_full_disk_is_an_error_and_leaves_a_good_log,
         the_first_start_is_the_same_on_every_controller,
         a_first_start_that_was_cut_short_is_finished, log_vote_and_checkpoint_must_fit_together,
-        the_real_disk_keeps_a_log_and_locks_its_directory);
+        the_real_disk_keeps_a_log_and_locks_its_directory,
+        a_joining_directory_waits_with_an_empty_log);
     tcase_set_timeout(loops, 120);
     tcase_add_loop_test(loops, what_was_flushed_survives_any_crash, 0, 20);
     tcase_add_loop_test(loops, a_missing_file_is_missed, 0, 2);

@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-#define KINDS 10u
+#define KINDS 11u
 
 struct made { /* A message with what it points to. */
     struct message m;
@@ -128,7 +128,13 @@ static void make(struct made *x, struct prng *p, unsigned kind)
         break;
     case 9:
         x->m.kind = MESSAGE_HELLO;
-        x->m.hello = (struct message_hello){MESSAGE_VERSION, 1, 2};
+        x->m.hello =
+            (struct message_hello){MESSAGE_VERSION, 1, 2, prng_u64(p), STR("a:1/b:2"), STR("9.1")};
+        break;
+    case 10:
+        x->m.kind = MESSAGE_REFUSED;
+        x->m.refused.reason = MESSAGE_REFUSED_REMOVED;
+        x->m.refused.text = STR("gone");
         break;
     default:
         make_small_raft(x, p, kind);
