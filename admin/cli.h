@@ -94,6 +94,7 @@ extern const struct command_def service_commands[];
 extern const struct command_def control_commands[];
 extern const struct command_def history_commands[];
 extern const struct command_def pki_commands[];
+extern const struct command_def verify_commands[];
 extern const struct command_def backup_commands[];  /* admin/offline */
 extern const struct command_def inspect_commands[]; /* admin/offline */
 

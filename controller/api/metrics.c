@@ -35,6 +35,20 @@ static void put_raft(const struct engine *e, struct buf *b)
     one(b, "ecs_requests_waiting", "gauge", "Requests waiting for their batch.", s.n_waiting);
 }
 
+static void put_audit(const struct engine *e, struct buf *b)
+{
+    struct audit_status s;
+    engine_audit_status(e, &s);
+    one(b, "ecs_audit_rounds_total", "counter", "Complete rounds of the auditor.", s.n_rounds);
+    one(b, "ecs_audit_rows_total", "counter", "Rows the auditor looked at.", s.n_rows);
+    one(b, "ecs_audit_findings_total", "counter", "New findings since the start.", s.n_total);
+    head(b, "ecs_audit_findings", "gauge", "Findings of the last complete round; must be 0.");
+    for (int rule = 0; rule < AUDIT_N; rule++) {
+        buf_printf(b, "ecs_audit_findings{rule=\"%s\"} %llu\n",
+                   audit_rule_name((enum audit_rule)rule), (unsigned long long)s.n_found[rule]);
+    }
+}
+
 /* --- state -------------------------------------------------------------------------------------
  */
 
@@ -183,6 +197,7 @@ void metrics_write(const struct api *api, struct buf *to)
     one(to, "ecs_uptime_seconds", "counter", "Since the controller started.",
         api_uptime_ms(api) / 1000);
     put_raft(e, to);
+    put_audit(e, to);
     put_state(engine_store(e), to);
     put_requests(api, to);
 }

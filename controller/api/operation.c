@@ -53,6 +53,7 @@ static const struct binding_row admin_rows[] = {
     {"ListMembers", &op_list_members},
     {"PlanRunTask", &op_plan_run_task},
     {"TransferLeadership", &op_transfer_leadership},
+    {"Verify", &op_verify},
 };
 /* clang-format on */
 

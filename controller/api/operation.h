@@ -71,6 +71,7 @@ extern const struct api_handler op_list_tags_for_resource;
 
 /* op_admin.c */
 extern const struct api_handler op_get_status;
+extern const struct api_handler op_verify;
 extern const struct api_handler op_list_history;
 extern const struct api_handler op_list_members;
 extern const struct api_handler op_transfer_leadership;

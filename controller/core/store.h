@@ -61,6 +61,10 @@ int store_load_done(struct store *s, struct err *err);
 /* Recompute every index and counter from the tables and compare. For tests and `verify`. */
 int store_check(const struct store *s, struct err *err);
 
+/* The digest that the state had at an earlier revision; false when it is not remembered (any more).
+ */
+bool store_digest_at(const struct store *s, uint64_t revision, uint64_t *ret);
+
 /* --- reading ------------------------------------------------------------------------------------
  */
 

@@ -167,16 +167,24 @@ void store_feature_level(struct store *s, const struct command *cmd, struct resu
     }
 }
 
+bool store_digest_at(const struct store *s, uint64_t revision, uint64_t *ret)
+{
+    if (revision < s->digests_from || revision > s->meta->revision ||
+        s->meta->revision - revision >= STORE_DIGESTS) {
+        return false;
+    }
+    *ret = s->digests[revision % STORE_DIGESTS];
+    return true;
+}
+
 /* Replicas that loaded a checkpoint do not know digests from before: they cannot compare. */
 void store_digest_check(struct store *s, const struct command *cmd, struct result *r)
 {
     const struct cmd_digest *c = &cmd->u.digest;
     uint64_t here;
-    if (c->revision < s->digests_from || c->revision >= s->meta->revision ||
-        s->meta->revision - c->revision >= STORE_DIGESTS) {
+    if (c->revision >= s->meta->revision || !store_digest_at(s, c->revision, &here)) {
         return;
     }
-    here = s->digests[c->revision % STORE_DIGESTS];
     r->n_done = 1;
     if (here != c->digest) {
         store_reject(r, REJECT_INVALID,

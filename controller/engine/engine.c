@@ -203,6 +203,9 @@ int engine_open(uv_loop_t *loop, const struct engine_config *config, const struc
     if (rv == 0) {
         rv = open_node(e, at.index, at.term, err);
     }
+    if (rv == 0) {
+        engine_audit_open(e);
+    }
     if (rv != 0) {
         engine_close(e);
         return rv;
@@ -239,6 +242,7 @@ void engine_close(struct engine *e)
         return;
     }
     engine_abandon(e);
+    engine_audit_close(e);
     raftnode_close(e->node);
     engine_load_abandon(e);
     if (storage_close(e->storage, &err) != 0) {

@@ -14,6 +14,7 @@
 #include "common/base/arena.h"
 #include "common/base/err.h"
 #include "common/base/list.h"
+#include "controller/core/audit.h"
 #include "controller/core/command.h"
 #include "controller/core/leader.h"
 #include "controller/core/store.h"
@@ -143,6 +144,13 @@ struct engine_history { /* Zeroed fields select everything; texts live until don
 };
 
 void engine_history(struct engine *e, struct engine_history *h);
+
+/* --- the auditor
+ * ------------------------------------------------------------------------------------------ */
+
+/* What it found so far (core/audit.h); and begin a round now, see audit_hurry(). */
+void engine_audit_status(const struct engine *e, struct audit_status *ret);
+uint64_t engine_audit_hurry(struct engine *e);
 
 /* --- changes
  * ----------------------------------------------------------------------------------------- */

@@ -35,6 +35,9 @@ struct engine {
     struct storage *storage;
     struct raftnode *node;
 
+    struct audit *audit; /* Goes round the state for ever. */
+    struct loop_timer *audit_timer;
+
     struct list watches;
     struct loop_soon *pump;
     struct loop_timer *timer; /* When the ring wants a turn. */
@@ -48,6 +51,10 @@ struct engine {
 
 /* The process cannot go on: log why and end it. */
 _Noreturn void engine_die(const char *event, const struct err *err);
+
+/* auditor.c */
+void engine_audit_open(struct engine *e);
+void engine_audit_close(struct engine *e);
 
 /* engine_ring.c: what the ring asks for. */
 extern const struct ring_io engine_ring_io;
