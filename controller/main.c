@@ -129,6 +129,7 @@ static int open_engine(struct controller *c, struct err *err)
                 .lost_after_ms = (uint32_t)s->node_lost_after_ms,
                 .grace_ms = (uint32_t)s->node_lost_after_ms,
                 .plan_items_max = 5000,
+                .loss_percent = (uint32_t)s->node_loss_percent,
             },
     };
     return engine_open(&c->loop, &config, sysmem(), &c->engine, err);

@@ -60,6 +60,22 @@ struct totals {
     uint64_t nodes[3][2]; /* By status and connection. */
 };
 
+/* What the leader thinks of silent nodes; nothing on the others. */
+static void put_loss(struct engine *e, struct buf *b)
+{
+    const struct leader *l = engine_leader(e);
+    struct leader_nodes nodes;
+    if (l == NULL) {
+        return;
+    }
+    nodes = leader_nodes(l);
+    one(b, "ecs_nodes_silent", "gauge", "Nodes that say nothing and are not given up.",
+        nodes.n_silent);
+    one(b, "ecs_nodes_giving_up_held", "gauge",
+        "So many are silent at once that they are given up slowly (1) or not at all (2).",
+        nodes.loss);
+}
+
 static void add_nodes(const struct store *s, struct totals *t)
 {
     uint32_t end = store_slots(s, KIND_NODE);
@@ -191,7 +207,7 @@ static void put_requests(const struct api *api, struct buf *b)
 
 void metrics_write(const struct api *api, struct buf *to)
 {
-    const struct engine *e = api_engine(api);
+    struct engine *e = api_engine(api);
     head(to, "ecs_build_info", "gauge", "Version of the controller.");
     buf_puts(to, "ecs_build_info{version=\"" ECS_VERSION "\"} 1\n");
     one(to, "ecs_uptime_seconds", "counter", "Since the controller started.",
@@ -199,5 +215,6 @@ void metrics_write(const struct api *api, struct buf *to)
     put_raft(e, to);
     put_audit(e, to);
     put_state(engine_store(e), to);
+    put_loss(e, to);
     put_requests(api, to);
 }

@@ -181,6 +181,7 @@ void leader_heartbeat(struct leader *l, struct id node, int64_t now_ms)
 {
     struct leader_node *n = leader_node_at(l, store_find_node(l->store, node));
     watch_clock(l, now_ms);
+    l->heard = l->heard || n != NULL;
     if (n != NULL && n->heard_at < now_ms) {
         n->heard_at = now_ms; /* The deadline moves when it is due. */
     }
@@ -285,6 +286,7 @@ uint32_t leader_pass(struct leader *l, int64_t now_ms, struct command *cmds, uin
     if (n < n_max && recon_gc(l, now_ms, &cmds[n])) {
         n++;
     }
+    recon_node_recount(l, now_ms);
     while (n < n_max && recon_node(l, now_ms, &cmds[n])) {
         n++;
     }

@@ -23,6 +23,7 @@ struct leader_settings {
     uint32_t lost_after_ms;  /* A silent node is given up after this. */
     uint32_t grace_ms;       /* No node is judged so soon after leader_open(). */
     uint32_t plan_items_max; /* Bound of one pass. */
+    uint32_t loss_percent;   /* Guard against mass loss, see leader_nodes(); 0: none. */
 };
 
 /* Borrow the store until leader_close(). Builds the placement views; everything is dirty. */
@@ -43,6 +44,32 @@ uint32_t leader_pass(struct leader *l, int64_t now_ms, struct command *cmds, uin
 
 /* A node that heartbeats is alive (not in the log); silence is noticed by leader_pass(). */
 void leader_heartbeat(struct leader *l, struct id node, int64_t now_ms);
+
+/* --- mass loss ----------------------------------------------------------------------------------
+ *
+ * When many nodes fall silent at once it is more likely that this controller, or the network
+ * between, is ill than that they are: giving all of them up would stop what runs well. A node
+ * counts as silent after half of lost_after_ms, so that all those that went together are seen
+ * together before the first is due. */
+
+enum leader_loss {
+    LEADER_LOSS_FEW, /* Silent nodes are given up when they are due. */
+    /* At least three, and more than loss_percent of all: one is given up per lost_after_ms. */
+    LEADER_LOSS_MANY,
+    LEADER_LOSS_ALL, /* Nobody is heard: none is given up, nowhere would they be replaced. */
+};
+
+struct leader_nodes {
+    uint8_t loss;      /* enum leader_loss, as of the last pass that had one to judge. */
+    uint32_t n_alive;  /* Nodes not given up. */
+    uint32_t n_silent; /* Of these. */
+};
+
+struct leader_nodes leader_nodes(const struct leader *l);
+
+/* Did this leader hear its nodes and lose all of them? Then another controller may hear them. True
+ * once per leadership, so that leadership does not go round while nobody hears anything. */
+bool leader_take_handover(struct leader *l);
 
 /* --- RunTask and StartTask ----------------------------------------------------------------------
  */

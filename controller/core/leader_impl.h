@@ -14,6 +14,7 @@
 #define LEADER_STUCK_MS  1000 /* A service that found no room looks again no sooner, */
 #define LEADER_RETRY_MS  1000 /* Likewise one whose plan came to nothing, */
 #define LEADER_GC_MS     1000 /* and so does the collection of what is old. */
+#define LEADER_LOOK_MS   1000 /* A node that is due and not given up is looked at again. */
 #define LEADER_NOTES_MAX 16   /* Entries about the service in one plan. */
 
 /* What the leader keeps for each cluster, service and node, by the slot of its row. Rows of tables
@@ -33,6 +34,7 @@ struct leader_service {
     bool dirty;
     bool busy;        /* A plan for it is in flight: decide nothing until it was settled. */
     int64_t tried_at; /* When it last found no room. */
+    bool disrupted;   /* Has tasks on nodes that fell silent together; to be said once. */
     bool planned;     /* Its last plan was to start tasks, at planned_at, */
     int64_t planned_at;
     uint32_t n_active; /* when it had so many. */
@@ -70,10 +72,16 @@ struct leader {
     struct list dirty; /* Services, in the order in which they became so. */
     struct list busy;
     struct list busy_nodes;
-    struct list reserved; /* Clusters. */
-    struct heap timers;   /* leader_service.timer, by time. */
-    struct heap silence;  /* leader_node.deadline, by time. */
-    struct arena scratch; /* For one change at a time. */
+    struct list reserved;       /* Clusters. */
+    struct heap timers;         /* leader_service.timer, by time. */
+    struct heap silence;        /* leader_node.deadline, by time. */
+    struct arena scratch;       /* For one change at a time. */
+    struct leader_nodes census; /* Of the nodes, ... */
+    int64_t census_at;          /* ... taken then. */
+    int64_t give_up_after;      /* LEADER_LOSS_MANY: none before this. */
+    bool heard;                 /* Any node, during this leadership. */
+    bool handover;              /* To be taken. */
+    bool handed_over;           /* Was taken. */
     bool gc_busy;
     int64_t gc_after; /* No collection before this. */
 };
@@ -214,12 +222,17 @@ void recon_event_not_placed(struct leader_plan *p, const char *because);
 void recon_event_inconsistent(struct leader_plan *p);
 void recon_event_steady(struct leader_plan *p);
 void recon_event_completed(struct leader_plan *p);
+void recon_event_disrupted(struct leader_plan *p);
 
 /* A further entry about the service. */
 struct plan_service *recon_note(struct leader_plan *p);
 
-/* recon_node.c: given up after silence. True when a command was made. */
+/* recon_node.c: given up after silence, unless too many are silent. True when a command was made.
+ */
 bool recon_node(struct leader *l, int64_t now_ms, struct command *cmd);
+
+/* While many were silent: are they still? */
+void recon_node_recount(struct leader *l, int64_t now_ms);
 
 /* recon_gc.c */
 bool recon_gc(struct leader *l, int64_t now_ms, struct command *cmd);

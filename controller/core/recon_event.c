@@ -120,6 +120,16 @@ void recon_event_steady(struct leader_plan *p)
         str_of(arena_printf(p->pass->arena, "(service %s) has reached a steady state.", name(p))));
 }
 
+void recon_event_disrupted(struct leader_plan *p)
+{
+    const struct leader_nodes *nodes = &p->pass->l->census;
+    say(p, str_of(arena_printf(p->pass->arena,
+                               "(service %s) has tasks on container instances that lost contact; "
+                               "they are not replaced yet because %u of %u container instances "
+                               "fell silent at once.",
+                               name(p), nodes->n_silent, nodes->n_alive)));
+}
+
 void recon_event_completed(struct leader_plan *p)
 {
     say(p, str_of(arena_printf(p->pass->arena,

@@ -263,6 +263,15 @@ static void drain(struct leader_plan *p)
     }
 }
 
+static void say_disrupted(struct leader_plan *p)
+{
+    struct leader_service *v = leader_service_at(p->pass->l, p->slot);
+    if (v->disrupted) {
+        v->disrupted = false;
+        recon_event_disrupted(p);
+    }
+}
+
 void recon_service(struct leader_plan *p)
 {
     if (p->service == NULL) {
@@ -270,6 +279,7 @@ void recon_service(struct leader_plan *p)
     }
     switch ((enum service_status)p->service->status) {
     case SERVICE_ACTIVE:
+        say_disrupted(p);
         if (p->service->scheduling == SCHEDULING_DAEMON) {
             recon_daemon(p);
         } else {

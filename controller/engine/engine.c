@@ -14,10 +14,46 @@
 #include <string.h>
 #include <sys/stat.h>
 
+/* Tell when nodes fall silent in numbers, and when that is over. */
+static void watch_nodes(struct engine *e)
+{
+    const struct leader *l = ring_leader(e->ring);
+    struct leader_nodes nodes = {0};
+    if (l != NULL) {
+        nodes = leader_nodes(l);
+    }
+    if (nodes.loss == e->loss) {
+        return;
+    }
+    e->loss = nodes.loss;
+    if (nodes.loss != LEADER_LOSS_FEW) {
+        log_warn("nodes.silent", log_u64("silent", nodes.n_silent), log_u64("of", nodes.n_alive),
+                 log_str("action",
+                         nodes.loss == LEADER_LOSS_ALL ? "none is given up" : "given up slowly"));
+    } else if (l != NULL) {
+        log_info("nodes.heard", log_u64("silent", nodes.n_silent), log_u64("of", nodes.n_alive));
+    }
+}
+
+static void hand_over(struct engine *e)
+{
+    struct err err = {0};
+    e->hand_over = false;
+    if (raftnode_transfer(e->node, 0, &err) != 0) {
+        log_warn("engine.hand_over", log_err(&err));
+        return;
+    }
+    log_warn("engine.hand_over", log_str("because", "no node is heard here any more"));
+}
+
 static void turn(void *data)
 {
     struct engine *e = data;
     ring_turn(e->ring);
+    watch_nodes(e);
+    if (e->hand_over) {
+        hand_over(e);
+    }
 }
 
 static void on_timer(void *data)

@@ -43,6 +43,8 @@ struct engine {
     struct loop_timer *timer; /* When the ring wants a turn. */
     uv_async_t *durable;      /* The storage thread made progress. */
 
+    bool hand_over;           /* Wanted: no node is heard any more. */
+    uint8_t loss;             /* enum leader_loss, as told last. */
     bool installing;          /* A received checkpoint is being checked and switched ... */
     struct engine_load *load; /* ... and then loaded; NULL otherwise. */
     void (*stopped)(void *ctx);

@@ -125,6 +125,13 @@ static void on_changed(void *ctx, const struct changes *changes)
     }
 }
 
+static void on_hand_over(void *ctx)
+{
+    struct engine *e = ctx;
+    e->hand_over = true;
+    loop_soon_post(e->pump);
+}
+
 static void on_refused(void *ctx, uint32_t n_commands, const struct err *err)
 {
     (void)ctx;
@@ -150,6 +157,7 @@ const struct ring_io engine_ring_io = {
     .record = on_record,
     .keeps_up = on_keeps_up,
     .changed = on_changed,
+    .hand_over = on_hand_over,
     .refused = on_refused,
     .die = on_die,
 };

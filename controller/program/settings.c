@@ -127,6 +127,16 @@ static const struct conf_option options[] = {
      .min = 2000,
      .max = 86400000,
      .help = "A silent node is given up and its tasks are replaced after this."},
+    {.name = "node-loss-percent",
+     .type = CONF_U64,
+     .offset = AT(node_loss_percent),
+     .value = "55",
+     .min = 0,
+     .max = 100,
+     .arg = "PERCENT",
+     .help =
+         "When more nodes than this (and at least three) fall silent at once, they are given up "
+         "slowly; when all do, not at all. 0: never mind."},
     {.name = "node-heartbeat",
      .type = CONF_DURATION,
      .offset = AT(node_heartbeat_ms),

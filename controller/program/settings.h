@@ -33,6 +33,7 @@ struct settings {
     uint64_t trailing;
     uint64_t node_lost_after_ms;
     uint64_t node_heartbeat_ms;
+    uint64_t node_loss_percent;
     uint64_t urgency; /* Run at minus this nice value. */
     const char *log_level;
     bool log_json;

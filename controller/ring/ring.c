@@ -144,6 +144,9 @@ static void collect_passes(struct ring *r)
         return;
     }
     n = leader_pass(r->leader, now, &b->commands[b->n], RING_PASS_MAX, &b->arena);
+    if (leader_take_handover(r->leader) && r->io->hand_over != NULL) {
+        r->io->hand_over(r->ctx);
+    }
     for (uint32_t i = 0; i < n; i++) {
         b->writers[b->n] = NULL;
         batch_commit(r, &b->commands[b->n]);

@@ -122,6 +122,9 @@ struct ring_io { /* Pointers are borrowed for the call. */
 
     /* A command was applied, or (NULL) everything may have changed or leadership did. */
     void (*changed)(void *ctx, const struct changes *changes);
+    /* Another controller may see what this leader lost sight of: hand leadership over, soon and not
+     * from inside the call. NULL: there is nobody. */
+    void (*hand_over)(void *ctx);
     /* The log took nothing, for this reason; told when the reason changes. For the log file. */
     void (*refused)(void *ctx, uint32_t n_commands, const struct err *err);
     /* This controller cannot go on. */

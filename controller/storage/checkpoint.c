@@ -228,10 +228,13 @@ static void *run(void *arg)
         bool now = s->flush || s->closing || storage_now_us() >= due_us;
         if (well && s->install == STORAGE_WANTED) {
             step_install(s);
+        } else if (well && s->any_ready && now) {
+            if (s->history_ready.n > 0) {
+                step_history(s); /* First, see history.h. */
+            }
+            step_write(s);
         } else if (s->history_ready.n > 0 && (now || !well)) {
             step_history(s);
-        } else if (well && s->any_ready && now) {
-            step_write(s);
         } else if (well && s->snapshot == STORAGE_WANTED) {
             step_snapshot(s);
         } else if (s->n_closing_fds > 0) {

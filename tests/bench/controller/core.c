@@ -90,7 +90,7 @@ static void apply(struct bench *b, struct command *cmd)
 
 static void open_leader(struct bench *b)
 {
-    static const struct leader_settings settings = {3600000, 3600000, 5000};
+    static const struct leader_settings settings = {3600000, 3600000, 5000, 0};
     leader_close(b->leader);
     b->leader = leader_open(b->store, &settings, b->now, &mem);
 }

@@ -54,7 +54,7 @@ static void follow(struct world *w, const struct command *cmd)
 
 static void open_rig(struct rig *r)
 {
-    static const struct leader_settings leader = {30000, 0, 1000};
+    static const struct leader_settings leader = {30000, 0, 1000, 0};
     memset(r, 0, sizeof *r);
     world_open(&r->w);
     arena_init(&r->arena, test_mem());

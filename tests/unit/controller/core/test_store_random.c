@@ -439,7 +439,7 @@ static void audit_all(const struct fuzz *f)
 
 START_TEST(nonsense_is_refused_or_does_no_harm)
     {
-        static const struct leader_settings settings = {100000, 1000, 100};
+        static const struct leader_settings settings = {100000, 1000, 100, 0};
         struct fuzz *f = calloc(1, sizeof *f);
         struct err err = {0};
         ck_assert_ptr_nonnull(f);

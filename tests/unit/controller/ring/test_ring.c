@@ -145,7 +145,7 @@ static const struct ring_io io = {
 /* A ring without a state, so without an identity. */
 static void rig_open_new(struct rig *r)
 {
-    static const struct leader_settings settings = {30000, 10000, 1000};
+    static const struct leader_settings settings = {30000, 10000, 1000, 0};
     struct err err = {0};
     memset(r, 0, sizeof *r);
     r->wall = 1000000;

@@ -118,7 +118,7 @@ static void tee(struct world *w, const struct command *cmd)
 
 static void teller_open(struct teller *t)
 {
-    static const struct leader_settings settings = {30000, 10000, 1000};
+    static const struct leader_settings settings = {30000, 10000, 1000, 0};
     memset(t, 0, sizeof *t);
     t->told = calloc(1, TOLD_MAX);
     ck_assert_ptr_nonnull(t->told);
