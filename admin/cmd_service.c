@@ -160,6 +160,11 @@ static const struct option_def create_options[] = {
      true},
     {"constraint", "EXPRESSION", "distinctInstance, or a memberOf expression; may be repeated.",
      true},
+    {"no-strategy", NULL, "update: place by no strategy any more.", false},
+    {"no-constraint", NULL, "update: drop all constraints.", false},
+    {"managed-tags", NULL, "Tag its tasks with cluster and service (aws:ecs:...).", false},
+    {"propagate-tags", "FROM", "TASK_DEFINITION, SERVICE or NONE: whose tags its tasks get.",
+     false},
     {"min-percent", "N", "minimumHealthyPercent (default 100).", false},
     {"max-percent", "N", "maximumPercent (default 200).", false},
     {"tag", "KEY=VALUE", "A tag; may be repeated.", true},
@@ -193,6 +198,19 @@ static int fill(const struct args *args, json_t *in)
     }
     if (args_has(args, "constraint")) {
         (void)json_object_set_new(in, "placementConstraints", constraints_of(args));
+    }
+    if (args_has(args, "no-strategy")) {
+        (void)json_object_set_new(in, "placementStrategy", json_array());
+    }
+    if (args_has(args, "no-constraint")) {
+        (void)json_object_set_new(in, "placementConstraints", json_array());
+    }
+    if (args_has(args, "managed-tags")) {
+        (void)json_object_set_new(in, "enableECSManagedTags", json_true());
+    }
+    if (args_has(args, "propagate-tags")) {
+        (void)json_object_set_new(in, "propagateTags",
+                                  json_string(args_get(args, "propagate-tags", "")));
     }
     if (low >= 0 || high >= 0) {
         config = json_object();

@@ -365,6 +365,15 @@ static int update_refuse(struct api_call *c, const Ecs__V1__UpdateServiceRequest
     return refuse(c, refusals, sizeof refusals / sizeof refusals[0]);
 }
 
+static int check_empty(struct api_call *c, const char *field, size_t n, bool empty)
+{
+    if (n > 0 && empty) {
+        return api_fail(c, API_INVALID_PARAMETER, "%s is not empty, but %sEmpty says so.", field,
+                        field);
+    }
+    return 0;
+}
+
 static int update_check(struct api_call *c)
 {
     const Ecs__V1__UpdateServiceRequest *r = update_request(c);
@@ -380,6 +389,14 @@ static int update_check(struct api_call *c)
     }
     if (rv == 0) {
         rv = check_deployment(c, r->deployment_configuration);
+    }
+    if (rv == 0) {
+        rv = check_empty(c, "placementConstraints", r->n_placement_constraints,
+                         r->placement_constraints_empty);
+    }
+    if (rv == 0) {
+        rv = check_empty(c, "placementStrategy", r->n_placement_strategy,
+                         r->placement_strategy_empty);
     }
     return rv != 0 ? rv : update_refuse(c, r);
 }
@@ -444,12 +461,12 @@ static int update_placement(struct api_call *c, const struct service *row,
                         "The daemon scheduling strategy does not support "
                         "placement strategies.");
     }
-    if (r->n_placement_constraints > 0) {
+    if (r->n_placement_constraints > 0 || r->placement_constraints_empty) {
         to->has_constraints = true;
         rv = valid_constraints(c, r->placement_constraints, r->n_placement_constraints,
                                &to->constraints, &to->n_constraints);
     }
-    if (rv == 0 && r->n_placement_strategy > 0) {
+    if (rv == 0 && (r->n_placement_strategy > 0 || r->placement_strategy_empty)) {
         to->has_strategies = true;
         rv = valid_strategies(c, r->placement_strategy, r->n_placement_strategy, &to->strategies,
                               &to->n_strategies);

@@ -5,6 +5,7 @@
 #include "controller/codec/wire.h"
 #include "controller/core/schema.h"
 #include "proto/ecs/log/v1/log.pb-c.h"
+#include "proto/ecs/log/v1/spec.pb-c.h"
 
 #include <assert.h>
 #include <string.h>
@@ -344,4 +345,21 @@ int codec_decode_row(const struct codec *c, enum kind kind, struct str bytes, st
         *ret = row;
     }
     return rv;
+}
+
+/* --- specifications ------------------------------------------------------------------------------
+ */
+
+bool codec_managed_tags(struct str spec)
+{
+    const ProtobufCFieldDescriptor *f = protobuf_c_message_descriptor_get_field_by_name(
+        &ecs__log__v1__service_spec__descriptor, "enable_ecs_managed_tags");
+    struct wire_reader r = {(const uint8_t *)spec.p, (const uint8_t *)spec.p + spec.n};
+    struct wire_field w = {0};
+    bool managed = false;
+    assert(f != NULL);
+    while (spec.n > 0 && wire_next(&r, &w)) {
+        managed = w.number == f->id && w.type == 0 ? w.value != 0 : managed;
+    }
+    return managed;
 }

@@ -58,4 +58,7 @@ int codec_encode_row(const struct codec *c, enum kind kind, const void *row, str
 int codec_decode_row(const struct codec *c, enum kind kind, struct str bytes, struct arena *a,
                      void **ret, struct err *err);
 
+/* Does the specification of a service (ecs.log.v1.ServiceSpec) ask for managed tags? */
+bool codec_managed_tags(struct str spec);
+
 #endif

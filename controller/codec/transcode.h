@@ -13,7 +13,8 @@
 #define TRANSCODE_DEPTH_MAX 64                   /* Objects and lists inside each other. */
 
 /* Read one document; *ret lives in the arena. An empty text is an empty object. Unknown members are
- * ignored and null is absence, as AWS does.
+ * ignored and null is absence, as AWS does. An explicit [] sets the bool NAME_empty, where the
+ * message has one.
  *
  * ERR_PARSE (AWS: SerializationException): no JSON, or a value of the wrong type; says where
  * ("containerDefinitions[0].cpu: expected an integer"). ERR_INVALID (InvalidParameterException): a

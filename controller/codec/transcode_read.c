@@ -380,6 +380,22 @@ static int sort_map(struct reader *r, struct open *o)
     return 0;
 }
 
+/* An explicit [] is told from an absent list where the message has a field for it: NAME_empty. */
+static void note_empty(struct reader *r, struct open *o)
+{
+    const ProtobufCFieldDescriptor *f;
+    char name[128];
+    size_t n = strlen(o->field->name);
+    if (n + sizeof "_empty" <= sizeof name) {
+        memcpy(name, o->field->name, n);
+        memcpy(name + n, "_empty", sizeof "_empty");
+        f = protobuf_c_message_descriptor_get_field_by_name(o->message->descriptor, name);
+        if (f != NULL && f->type == PROTOBUF_C_TYPE_BOOL) {
+            *(protobuf_c_boolean *)pbc_set(o->message, f, 1, r->arena) = 1;
+        }
+    }
+}
+
 static int close_innermost(struct reader *r, struct open *o)
 {
     int rv = 0;
@@ -389,6 +405,9 @@ static int close_innermost(struct reader *r, struct open *o)
     if (rv == 0 && o->kind != OPEN_MESSAGE && o->n > 0) {
         size_t size = pbc_value_size(o->field->type);
         memcpy(pbc_set(o->message, o->field, o->n, r->arena), o->values, o->n * size);
+    }
+    if (o->kind == OPEN_LIST && o->n == 0) {
+        note_empty(r, o);
     }
     r->depth--;
     return rv;

@@ -120,6 +120,11 @@ void leader_close(struct leader *l)
     mem_free(l->mem, l, sizeof *l);
 }
 
+void leader_set_managed_tags(struct leader *l, leader_managed_tags managed_tags)
+{
+    l->managed_tags = managed_tags;
+}
+
 /* --- following the store -------------------------------------------------------------------------
  */
 

@@ -31,6 +31,11 @@ struct leader *leader_open(const struct store *store, const struct leader_settin
                            int64_t now_ms, const struct mem *mem);
 void leader_close(struct leader *l);
 
+/* How to tell whether the tasks of a service get managed tags (aws:ecs:...): that is in its
+ * specification, which the core does not read. Without it they get none. */
+typedef bool (*leader_managed_tags)(const struct service *service);
+void leader_set_managed_tags(struct leader *l, leader_managed_tags managed_tags);
+
 /* Tell it what store_apply() changed. */
 void leader_changed(struct leader *l, const struct changes *changes);
 

@@ -61,8 +61,9 @@ struct leader {
     const struct mem *mem;
     const struct store *store;
     struct leader_settings settings;
-    int64_t judge_at;  /* No node is given up before. */
-    int64_t seen_at;   /* The latest time it was told. */
+    leader_managed_tags managed_tags; /* May be NULL. */
+    int64_t judge_at;                 /* No node is given up before. */
+    int64_t seen_at;                  /* The latest time it was told. */
     uint64_t n_passes; /* Makes the ids of tasks differ between passes on the same state. */
     struct table clusters;
     struct table services;
@@ -158,6 +159,10 @@ void leader_bind(const struct taskdef *def, const struct place_replica *replica,
 /* Copies that live in the arena. */
 struct str leader_copy(struct str text, struct arena *arena);
 struct tags leader_copy_tags(struct tags tags, struct arena *arena);
+
+/* What the tasks of a service are tagged with: propagated tags, then managed ones. */
+struct tags leader_service_tags(const struct leader *l, const struct service *v,
+                                struct arena *arena);
 
 /* --- one pass ------------------------------------------------------------------------------------
  */

@@ -19,6 +19,38 @@ struct tags leader_copy_tags(struct tags tags, struct arena *arena)
     return copy;
 }
 
+static void add_tag(struct tags *tags, struct str key, struct str value, struct arena *arena)
+{
+    if (tags->n < LIMIT_TAGS) {
+        tags->v[tags->n++] = (struct tag){leader_copy(key, arena), leader_copy(value, arena)};
+    }
+}
+
+/* Keys that begin with "aws:" are refused in requests, so none is there twice. */
+struct tags leader_service_tags(const struct leader *l, const struct service *v,
+                                struct arena *arena)
+{
+    struct tags none = {NULL, 0};
+    const struct tags *from = &none;
+    struct tags tags = {NULL, 0};
+    bool managed = l->managed_tags != NULL && l->managed_tags(v);
+    if (v->propagate_tags == PROPAGATE_TASKDEF) {
+        from = &store_taskdef(l->store, v->primary.taskdef)->tags;
+    } else if (v->propagate_tags == PROPAGATE_SERVICE) {
+        from = &v->tags;
+    }
+    if (!managed) {
+        return leader_copy_tags(*from, arena);
+    }
+    tags.v = arena_array(arena, (size_t)from->n + 2, sizeof *tags.v);
+    for (uint32_t i = 0; i < from->n; i++) {
+        add_tag(&tags, from->v[i].key, from->v[i].value, arena);
+    }
+    add_tag(&tags, STR("aws:ecs:clusterName"), store_cluster(l->store, v->cluster)->name, arena);
+    add_tag(&tags, STR("aws:ecs:serviceName"), v->name, arena);
+    return tags;
+}
+
 /* --- ports ---------------------------------------------------------------------------------------
  */
 

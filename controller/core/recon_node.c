@@ -73,7 +73,8 @@ static void take_census(struct leader *l, int64_t now_ms)
         tell_services(l, now_ms);
     }
     /* Seen twice: by then the services have said what happens. */
-    if (census.loss == LEADER_LOSS_ALL && before == LEADER_LOSS_ALL && l->heard && !l->handed_over) {
+    if (census.loss == LEADER_LOSS_ALL && before == LEADER_LOSS_ALL && l->heard &&
+        !l->handed_over) {
         l->handover = true;
     }
 }

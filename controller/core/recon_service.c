@@ -117,11 +117,7 @@ static void add_task(struct leader_plan *p, const struct place_request *request,
             str_of(arena_printf(pass->arena, "ecs-svc/%llu", (unsigned long long)v->primary.id)),
     };
     pass->n_ids++;
-    if (v->propagate_tags == PROPAGATE_TASKDEF) {
-        item->tags = leader_copy_tags(def->tags, pass->arena);
-    } else if (v->propagate_tags == PROPAGATE_SERVICE) {
-        item->tags = leader_copy_tags(v->tags, pass->arena);
-    }
+    item->tags = leader_service_tags(pass->l, v, pass->arena);
     leader_bind(def, replica, item, pass->arena);
 }
 

@@ -275,10 +275,16 @@ void ring_lost(struct ring *r)
     drop_rest(r);
 }
 
+static bool has_managed_tags(const struct service *service)
+{
+    return codec_managed_tags(service->spec);
+}
+
 void ring_lead(struct ring *r)
 {
     assert(r->leader == NULL);
     r->leader = leader_open(r->store, &r->settings, ring_now_ms(r), r->mem);
+    leader_set_managed_tags(r->leader, has_managed_tags);
     r->io->changed(r->ctx, NULL);
     r->io->wake(r->ctx);
 }

@@ -191,6 +191,23 @@ START_TEST(a_service_lives_from_create_to_delete)
                 "\"desiredCount\":3");
         rig_also(&r, "\"minimumHealthyPercent\":50");
         rig_also(&r, "\"maximumPercent\":150");
+        rig_also(&r, "\"type\":\"binpack\""); /* Absent is not empty. */
+        rig_has(&r, "UpdateService",
+                "{\"service\":\"s\",\"placementStrategy\":[],\"enableECSManagedTags\":true}",
+                "\"enableECSManagedTags\":true");
+        rig_not(&r, "binpack");
+        ck_assert(codec_managed_tags(store_service(r.engine->store, 0)->spec));
+        rig_has(&r, "UpdateService",
+                "{\"service\":\"s\",\"placementConstraints\":[{\"type\":\"distinctInstance\"}],"
+                "\"enableECSManagedTags\":false}",
+                "distinctInstance");
+        ck_assert(!codec_managed_tags(store_service(r.engine->store, 0)->spec));
+        rig_has(&r, "UpdateService",
+                "{\"service\":\"s\",\"placementConstraints\":[{\"type\":\"distinctInstance\"}],"
+                "\"placementConstraintsEmpty\":true}",
+                "InvalidParameterException: placementConstraints is not empty");
+        rig_has(&r, "UpdateService", "{\"service\":\"s\",\"placementConstraints\":[]}", "\"s\"");
+        rig_not(&r, "distinctInstance");
         rig_has(
             &r, "DeleteService", "{\"service\":\"s\"}",
             "InvalidParameterException: The service cannot be stopped while it is scaled above 0.");

@@ -1,180 +1,9 @@
 /* The leader against a store and simulated agents: what it starts, stops, replaces and says. */
-#include "controller/core/leader.h"
-
 #include "common/base/prng.h"
-#include "controller/core/leader_impl.h"
-#include "tests/lib/test.h"
-#include "tests/lib/world.h"
+#include "tests/unit/controller/core/leader_rig.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-
-enum { LOST_MS = 30000, GRACE_MS = 10000, MAX_COMMANDS = 64 };
-
-struct rig {
-    struct world w;
-    struct leader *l;
-    struct arena arena;
-    uint64_t n_plans;
-};
-
-static void follow(struct world *w, const struct command *cmd)
-{
-    struct rig *r = w->data;
-    (void)cmd;
-    leader_changed(r->l, &w->changes);
-}
-
-static void start_leader(struct rig *r)
-{
-    static const struct leader_settings settings = {LOST_MS, GRACE_MS, 1000, 0};
-    leader_close(r->l);
-    r->l = leader_open(r->w.store, &settings, r->w.now, test_mem());
-}
-
-static void open_rig(struct rig *r)
-{
-    memset(r, 0, sizeof *r);
-    world_open(&r->w);
-    arena_init(&r->arena, test_mem());
-    start_leader(r);
-    r->w.data = r;
-    r->w.after = follow;
-    ck_assert(world_cluster(&r->w, "c"));
-    ck_assert(world_taskdef(&r->w, "f", 100, 100, 0));
-}
-
-/* Every view agrees with its own tables and with the store. */
-static void check_views(struct rig *r)
-{
-    struct err err = {0};
-    for (uint32_t i = 0; i < store_slots(r->w.store, KIND_CLUSTER); i++) {
-        struct leader_cluster *c = leader_cluster_at(r->l, i);
-        ck_assert_msg(c == NULL || view_audit(c->view, &err), "%s", err.text);
-    }
-    for (uint32_t i = 0; i < store_slots(r->w.store, KIND_NODE); i++) {
-        const struct node *node = store_node(r->w.store, i);
-        const struct leader_node *n = leader_node_at(r->l, i);
-        struct view_free free;
-        ck_assert((n != NULL) == (node != NULL && node->status != NODE_INACTIVE));
-        if (n == NULL) {
-            continue;
-        }
-        free = view_free_of(leader_cluster_at(r->l, n->cluster)->view, n->view_slot);
-        ck_assert_int_eq(free.cpu, (int32_t)node->cpu - (int32_t)node->cpu_used);
-        ck_assert_int_eq(free.memory_mib, (int32_t)node->memory - (int32_t)node->memory_used);
-        ck_assert_uint_eq(free.n_tasks, node->n_active);
-    }
-}
-
-static void close_rig(struct rig *r)
-{
-    check_views(r);
-    leader_close(r->l);
-    arena_close(&r->arena);
-    world_close(&r->w);
-    ck_assert_uint_eq(test_mem_in_use(), 0);
-}
-
-/* One pass and its batch; the number of commands. */
-static uint32_t pass(struct rig *r)
-{
-    static struct command cmds[MAX_COMMANDS];
-    uint32_t n;
-    arena_clear(&r->arena);
-    n = leader_pass(r->l, r->w.now, cmds, MAX_COMMANDS, &r->arena);
-    for (uint32_t i = 0; i < n; i++) {
-        r->n_plans += cmds[i].kind == CMD_PLAN;
-        ck_assert_msg(world_apply(&r->w, &cmds[i]), "%s", r->w.result.text);
-    }
-    leader_settle(r->l);
-    return n;
-}
-
-/* Until there is nothing left to decide. */
-static void settle(struct rig *r)
-{
-    uint32_t n = 0;
-    int64_t deadline;
-    while (pass(r) > 0) {
-        n++;
-        ck_assert_uint_lt(n, 100);
-    }
-    ck_assert(!leader_dirty(r->l, r->w.now, &deadline));
-    ck_assert_int_gt(deadline, r->w.now);
-}
-
-/* Agents do at once what they are told. */
-static void agents_obey(struct rig *r)
-{
-    for (uint32_t i = 0; i < store_slots(r->w.store, KIND_TASK); i++) {
-        const struct task *t = store_task(r->w.store, i);
-        if (t == NULL || t->status == TASK_STOPPED || !store_node(r->w.store, t->node)->connected) {
-            continue;
-        }
-        if (t->desired == TASK_STOPPED) {
-            (void)world_report(&r->w, t->id, TASK_STOPPED, 137);
-        } else if (t->status < TASK_RUNNING) {
-            (void)world_report(&r->w, t->id, TASK_RUNNING, 0);
-        }
-    }
-}
-
-static void heartbeats(struct rig *r)
-{
-    for (uint32_t i = 0; i < store_slots(r->w.store, KIND_NODE); i++) {
-        const struct node *node = store_node(r->w.store, i);
-        if (node != NULL && node->connected) {
-            leader_heartbeat(r->l, node->id, r->w.now);
-        }
-    }
-}
-
-/* Let time pass in small steps until everything is as it should be. */
-static void run(struct rig *r, int steps)
-{
-    for (int i = 0; i < steps; i++) {
-        r->w.now += 500;
-        heartbeats(r);
-        settle(r);
-        agents_obey(r);
-        settle(r);
-    }
-}
-
-static const struct service *service_of(const struct rig *r)
-{
-    return store_service(r->w.store, 0);
-}
-
-static bool said(const struct rig *r, const char *end)
-{
-    const struct service *v = service_of(r);
-    for (uint32_t i = 0; i < v->n_events; i++) {
-        if (str_ends(v->events[i].message, end)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static uint32_t count_said(const struct rig *r, const char *start)
-{
-    const struct service *v = service_of(r);
-    uint32_t n = 0;
-    for (uint32_t i = 0; i < v->n_events; i++) {
-        n += str_starts(v->events[i].message, start);
-    }
-    return n;
-}
-
-static void add_nodes(struct rig *r, uint32_t n)
-{
-    for (uint32_t i = 0; i < n; i++) {
-        ck_assert(world_node(&r->w, "c", i, 1000, 1000));
-    }
-}
 
 START_TEST(a_service_gets_its_tasks_spread_over_the_nodes_and_says_so)
     {
@@ -451,19 +280,6 @@ START_TEST(a_silent_node_is_given_up_and_its_tasks_are_replaced)
     }
 END_TEST
 
-/* The leader is asked whenever it wants to be. */
-static void pass_time(struct rig *r, int64_t ms)
-{
-    int64_t until = r->w.now + ms;
-    while (r->w.now < until) {
-        int64_t deadline;
-        settle(r);
-        (void)leader_dirty(r->l, r->w.now, &deadline);
-        r->w.now = deadline < until ? deadline : until;
-    }
-    settle(r);
-}
-
 START_TEST(nodes_are_not_judged_by_a_clock_that_jumped)
     {
         struct rig r;
@@ -571,117 +387,41 @@ START_TEST(a_new_leader_gives_nodes_time_before_it_judges_them)
     }
 END_TEST
 
-/* --- mass loss -----------------------------------------------------------------------------------
- */
-
-static void guard_leader(struct rig *r)
+static bool always(const struct service *service)
 {
-    static const struct leader_settings settings = {LOST_MS, GRACE_MS, 1000, 55};
-    leader_close(r->l);
-    r->l = leader_open(r->w.store, &settings, r->w.now, test_mem());
+    (void)service;
+    return true;
 }
 
-/* Nodes from `silent` on are heard while `ms` pass; the others stop within `fade`, one by one. */
-static void hear(struct rig *r, unsigned silent, unsigned n, int64_t ms, int64_t fade)
-{
-    for (int64_t at = 0; at < ms; at += 500) {
-        r->w.now += 500;
-        for (unsigned i = 0; i < n; i++) {
-            if (i >= silent || at < fade * (int64_t)i / (int64_t)n) {
-                leader_heartbeat(r->l, world_id(i), r->w.now);
-            }
-        }
-        settle(r);
-    }
-}
-
-static unsigned given_up(const struct rig *r)
-{
-    unsigned n = 0;
-    for (uint32_t i = 0; i < store_slots(r->w.store, KIND_NODE); i++) {
-        n += !store_node(r->w.store, i)->connected;
-    }
-    return n;
-}
-
-static const struct loss_case {
-    unsigned nodes;
-    unsigned silent;
-    unsigned soon; /* Given up when they are due. */
-    uint8_t loss;
-} loss_cases[] = {
-    {1, 1, 0, LEADER_LOSS_ALL},   {2, 1, 1, LEADER_LOSS_FEW},  {2, 2, 0, LEADER_LOSS_ALL},
-    {3, 1, 1, LEADER_LOSS_FEW},   {3, 2, 2, LEADER_LOSS_FEW},  {3, 3, 0, LEADER_LOSS_ALL},
-    {4, 3, 0, LEADER_LOSS_MANY},  {9, 5, 0, LEADER_LOSS_MANY}, {10, 5, 5, LEADER_LOSS_FEW},
-    {10, 10, 0, LEADER_LOSS_ALL},
-};
-
-START_TEST(nodes_that_fall_silent_in_numbers_are_not_given_up_at_once)
-    {
-        const struct loss_case *c = &loss_cases[_i];
-        struct rig r;
-        open_rig(&r);
-        guard_leader(&r);
-        add_nodes(&r, c->nodes);
-        ck_assert(world_service(&r.w, "c", "web", "f", c->nodes));
-        run(&r, 2);
-        hear(&r, 0, c->nodes, LOST_MS, 0); /* All is well for a while. */
-        hear(&r, c->silent, c->nodes, LOST_MS + 5000, 3000);
-        ck_assert_uint_eq(given_up(&r), c->soon);
-        if (c->soon > 0) {
-            ck_assert_uint_eq(service_of(&r)->n_active, c->nodes); /* Replaced. */
-        } else {
-            ck_assert_uint_eq(leader_nodes(r.l).n_silent, c->silent);
-            ck_assert_uint_eq(leader_nodes(r.l).loss, c->loss);
-        }
-        ck_assert(leader_take_handover(r.l) == (c->loss == LEADER_LOSS_ALL));
-        hear(&r, c->silent, c->nodes, 3 * LOST_MS, 0);
-        ck_assert(!leader_take_handover(r.l)); /* Once. */
-        if (c->loss == LEADER_LOSS_MANY) {
-            ck_assert_uint_gt(given_up(&r), 0);
-        } else {
-            ck_assert_uint_eq(given_up(&r), c->soon);
-        }
-        close_rig(&r);
-    }
-END_TEST
-
-START_TEST(services_say_once_why_their_tasks_are_not_replaced_and_go_on_when_nodes_are_back)
+START_TEST(tasks_of_a_service_are_tagged_with_what_it_propagates_and_manages)
     {
         struct rig r;
-        unsigned n = 0;
+        struct tag owner = {STR("owner"), STR("me")};
+        struct command cmd = {.kind = CMD_TAG};
+        struct command update = {.kind = CMD_SERVICE_UPDATE};
+        const struct task *t;
         open_rig(&r);
-        guard_leader(&r);
-        add_nodes(&r, 4);
-        ck_assert(world_service(&r.w, "c", "web", "f", 4));
-        run(&r, 2);
-        hear(&r, 3, 4, LOST_MS + 5000, 0);
-        hear(&r, 0, 4, LOST_MS, 0);
-        for (uint32_t i = 0; i < service_of(&r)->n_events; i++) {
-            n += str_ends(service_of(&r)->events[i].message, "3 of 4 container instances fell "
-                                                             "silent at once.");
-        }
-        ck_assert_uint_eq(n, 1);
-        ck_assert_uint_eq(given_up(&r), 0);
-        ck_assert_uint_eq(leader_nodes(r.l).loss, LEADER_LOSS_FEW);
-        hear(&r, 1, 4, LOST_MS + 5000, 0); /* One alone is still given up. */
-        ck_assert_uint_eq(given_up(&r), 1);
-        close_rig(&r);
-    }
-END_TEST
-
-START_TEST(a_leader_that_never_heard_a_node_keeps_leadership)
-    {
-        struct rig r;
-        open_rig(&r);
-        add_nodes(&r, 3);
-        ck_assert(world_service(&r.w, "c", "web", "f", 3));
-        run(&r, 2);
-        guard_leader(&r);
-        pass_time(&r, 10 * LOST_MS);
-        ck_assert_uint_eq(given_up(&r), 0);
-        ck_assert_uint_eq(leader_nodes(r.l).loss, LEADER_LOSS_ALL);
-        ck_assert(!leader_take_handover(r.l));
+        leader_set_managed_tags(r.l, always);
+        add_nodes(&r, 1);
+        ck_assert(world_service(&r.w, "c", "web", "f", 0));
+        cmd.u.tags = (struct cmd_tags){
+            .kind = KIND_SERVICE, .slot = 0, .name = STR("web"), .tags = {&owner, 1}};
+        ck_assert_msg(world_apply(&r.w, &cmd), "%s", r.w.result.text);
+        update.u.service_update = (struct cmd_service_update){.cluster = STR("c"),
+                                                              .name = STR("web"),
+                                                              .has_desired = true,
+                                                              .desired = 1,
+                                                              .has_propagate_tags = true,
+                                                              .propagate_tags = PROPAGATE_SERVICE};
+        ck_assert(world_apply(&r.w, &update));
+        settle(&r);
+        t = store_task(r.w.store, 0);
+        ck_assert_uint_eq(t->tags.n, 3);
+        ck_assert(str_eqc(t->tags.v[0].key, "owner"));
+        ck_assert(str_eqc(t->tags.v[1].key, "aws:ecs:clusterName"));
+        ck_assert(str_eqc(t->tags.v[1].value, "c"));
+        ck_assert(str_eqc(t->tags.v[2].key, "aws:ecs:serviceName"));
+        ck_assert(str_eqc(t->tags.v[2].value, "web"));
         close_rig(&r);
     }
 END_TEST
@@ -968,17 +708,13 @@ int main(void)
               a_full_cluster_is_rolled_over_down_to_the_minimum,
               a_draining_node_is_emptied_without_losing_healthy_tasks,
               an_unhealthy_task_is_replaced_and_then_stopped,
+              tasks_of_a_service_are_tagged_with_what_it_propagates_and_manages,
               a_daemon_runs_once_on_every_node_that_suits);
     TEST_CASE(s, "nodes", 30, a_silent_node_is_given_up_and_its_tasks_are_replaced,
               a_new_leader_gives_nodes_time_before_it_judges_them,
               nodes_are_not_judged_by_a_clock_that_jumped, old_things_are_removed_in_time,
               a_small_budget_only_takes_more_passes, plans_that_come_to_nothing_do_not_fill_the_log,
               a_task_that_ends_at_once_is_not_replaced_in_a_tight_loop);
-    TEST_CASE(s, "loss", 30,
-              services_say_once_why_their_tasks_are_not_replaced_and_go_on_when_nodes_are_back,
-              a_leader_that_never_heard_a_node_keeps_leadership);
-    tcase_add_loop_test(c, nodes_that_fall_silent_in_numbers_are_not_given_up_at_once, 0,
-                        sizeof loss_cases / sizeof loss_cases[0]);
     TEST_CASE(s, "run", 30, tasks_are_run_where_there_is_room_and_refused_with_reasons,
               what_is_in_flight_is_reserved_and_given_back_when_it_is_lost,
               start_task_uses_the_nodes_it_is_given, a_constraint_that_does_not_parse_is_an_error);
