@@ -24,6 +24,7 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define NODES          3u
@@ -67,6 +68,7 @@ struct shared {
     _Atomic uint64_t n_done;
     _Atomic uint64_t n_shed;
     struct histogram pause;
+    struct histogram work; /* The part of the pause that is processor time of the loop thread. */
     struct histogram latency;
 };
 
@@ -138,6 +140,7 @@ struct controller {
     uv_check_t check;
     uv_prepare_t prepare;
     uint64_t woke_ns;
+    uint64_t woke_cpu_us;
     int phase; /* Seen last. */
     struct slot slots[WRITES];
     struct slot *free;
@@ -153,9 +156,18 @@ static uint64_t now_us(void)
     return uv_hrtime() / 1000;
 }
 
+static uint64_t cpu_us(void)
+{
+    struct timespec t;
+    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
 static void on_check(uv_check_t *check)
 {
-    ((struct controller *)check->data)->woke_ns = uv_hrtime();
+    struct controller *c = check->data;
+    c->woke_ns = uv_hrtime();
+    c->woke_cpu_us = cpu_us();
 }
 
 static void on_prepare(uv_prepare_t *prepare)
@@ -163,6 +175,7 @@ static void on_prepare(uv_prepare_t *prepare)
     struct controller *c = prepare->data;
     if (c->woke_ns != 0 && c->me->leads && c->phase >= LOAD) {
         histogram_add(&c->shared->pause, (uv_hrtime() - c->woke_ns) / 1000);
+        histogram_add(&c->shared->work, cpu_us() - c->woke_cpu_us);
     }
 }
 
@@ -483,6 +496,7 @@ static int leader_of(const struct shared *shared)
 static void clear(struct shared *shared)
 {
     histogram_clear(&shared->pause);
+    histogram_clear(&shared->work);
     histogram_clear(&shared->latency);
     shared->n_done = 0;
     shared->n_shed = 0;
@@ -496,6 +510,7 @@ static void add(struct report *r, const struct shared *shared, const char *name,
     report_add(r, name, "command p99", "ms", histogram_ms(&shared->latency, 990));
     report_add(r, name, "loop pause p99.9", "ms", histogram_ms(&shared->pause, 999));
     report_add(r, name, "loop pause max", "ms", (double)shared->pause.max_us / 1e3);
+    report_add(r, name, "of it on the processor", "ms", (double)shared->work.max_us / 1e3);
 }
 
 static void measure(struct report *r, struct shared *shared, const char *name, enum phase phase)
