@@ -218,6 +218,12 @@ $(BUILD)/bin/ecs-sim: $(call objs,$(sim_src)) $(lib_test) $(archives_controller)
 	$(link) $(CTRL_LIBS) -lm
 $(call objs,$(sim_src)): | $(gen_hdr)
 
+# Clients whose history is checked: the load of the chaos runs and of the failover benchmark.
+load_src := $(wildcard tests/load/*.c)
+$(BUILD)/bin/ecs-load: $(call objs,$(load_src)) $(lib_test) $(archives_admin)
+	$(link) $(ADMIN_LIBS)
+$(call objs,$(load_src)): | $(gen_hdr)
+
 build-tests: $(unit_bin) $(integ_bin)
 
 test-unit: $(unit_bin) ## unit and property tests (Check)
