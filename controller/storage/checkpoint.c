@@ -18,6 +18,7 @@
 
 #define INTERVAL_MS_DEFAULT 250
 #define CACHE_KIB_DEFAULT   8192
+#define FULL_RETRY_US       1000000
 
 static void *heap_resize(void *ctx, void *ptr, size_t old_size, size_t new_size)
 {
@@ -102,6 +103,16 @@ static void count_write(struct storage *s, uint64_t us, uint64_t file_bytes)
     }
 }
 
+/* The disk is full: what was to be written waits below what has changed since. Nothing is lost, the
+ * log has it all. Locked. */
+static void put_off(struct storage *s, int64_t interval_us)
+{
+    pending_underlay(&s->ready, &s->writing);
+    s->any_ready = true;
+    s->written_at_us = storage_now_us() + FULL_RETRY_US - interval_us;
+    s->stats.n_full++;
+}
+
 /* Locked on entry and on return, not in between; so are the other steps. The owner waits for the
  * lock, so nothing is done under it that takes time: no call of the file system, no freeing. */
 static void step_write(struct storage *s)
@@ -126,6 +137,8 @@ static void step_write(struct storage *s)
     if (rv == 0) {
         s->durable = point;
         count_write(s, us, (uint64_t)st.st_size);
+    } else if (rv == ERR_FULL && !s->closing) {
+        put_off(s, (int64_t)s->options.interval_ms * 1000);
     } else {
         fail(s, &err);
     }

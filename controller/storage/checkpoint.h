@@ -59,6 +59,7 @@ struct storage_stats {
     uint64_t n_transactions;
     uint64_t n_rows;       /* Written, deletions included. */
     uint64_t n_coalesced;  /* Row changes that never had to be written. */
+    uint64_t n_full;       /* Transactions put off because the disk was full. */
     uint64_t pending_rows; /* Waiting now. */
     uint64_t pending_bytes;
     uint64_t last_write_us; /* Duration of the latest transaction, commit included. */
@@ -90,7 +91,8 @@ int storage_close(struct storage *s, struct err *err);
  * NULL. Becomes part of the next storage_commit(). */
 void storage_row(struct storage *s, uint8_t kind, uint32_t slot, const uint8_t *bytes, size_t n);
 
-/* All rows since the last commit belong to the state at *point; points only move forward. */
+/* All rows since the last commit belong to the state at *point; points only move forward. While the
+ * disk is full they wait, and are tried again every second. */
 void storage_commit(struct storage *s, const struct storage_point *point);
 
 /* What a crash now would come back with. Never goes back. */

@@ -112,6 +112,17 @@ void pending_merge(struct pending *p, struct pending *from)
     pending_clear(from);
 }
 
+void pending_underlay(struct pending *p, const struct pending *older)
+{
+    for (uint32_t i = 0; i < older->n; i++) {
+        const struct pending_row *row = &older->rows[i];
+        uint64_t hash = row_hash(row->kind, row->slot);
+        if (map_get(&p->map, hash, same_row, p, row) == MAP_NONE) {
+            pending_put(p, row->kind, row->slot, row->bytes);
+        }
+    }
+}
+
 static int compare_rows(const void *a, const void *b)
 {
     const struct pending_row *x = a;

@@ -39,7 +39,11 @@ void pending_put(struct pending *p, uint8_t kind, uint32_t slot, struct str byte
 /* Put everything of from into p and clear from. */
 void pending_merge(struct pending *p, struct pending *from);
 
-/* By kind and slot: what the file likes. The map no longer fits; only pending_clear() may follow.
+/* Put those rows of older that p does not have, since p's are newer. older may have been sorted. */
+void pending_underlay(struct pending *p, const struct pending *older);
+
+/* By kind and slot: what the file likes. The map no longer fits; only pending_clear() may follow,
+ * or being underlaid.
  */
 void pending_sort(struct pending *p);
 

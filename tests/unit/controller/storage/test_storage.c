@@ -6,9 +6,11 @@
 #include "tests/lib/test.h"
 #include "tests/unit/controller/storage/scratch.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -470,6 +472,53 @@ START_TEST(a_row_changed_behind_our_back_is_noticed)
     }
 END_TEST
 
+static atomic_bool disk_full;
+
+static ssize_t pwrite_or_full(int fd, const void *bytes, size_t n, off_t offset)
+{
+    if (atomic_load(&disk_full)) {
+        errno = ENOSPC;
+        return -1;
+    }
+    return pwrite(fd, bytes, n, offset);
+}
+
+START_TEST(a_full_disk_delays_the_checkpoint_and_loses_nothing)
+    {
+        struct fixture x = {0};
+        struct storage_stats stats = {0};
+        struct err err = {0};
+        sqlite3_vfs *vfs = sqlite3_vfs_find(NULL);
+        uint64_t i;
+        ck_assert_int_eq(vfs->xSetSystemCall(vfs, "pwrite64", (sqlite3_syscall_ptr)pwrite_or_full),
+                         SQLITE_OK);
+        ck_assert_int_eq(vfs->xSetSystemCall(vfs, "pwrite", (sqlite3_syscall_ptr)pwrite_or_full),
+                         SQLITE_OK);
+        make_dir(&x);
+        start(&x);
+        for (i = 1; i <= 50; i++) {
+            commit(7, i, NULL, x.s);
+        }
+        wait_durable(&x, 50);
+        atomic_store(&disk_full, true);
+        for (; i <= 100; i++) {
+            commit(7, i, NULL, x.s);
+        }
+        while (stats.n_full < 2) {
+            wait_wake(&x);
+            storage_stats(x.s, &stats);
+            ck_assert_int_eq(storage_error(x.s, &err), 0);
+        }
+        ck_assert_uint_eq(storage_durable(x.s).index, 50);
+        commit(7, 101, NULL, x.s);
+        atomic_store(&disk_full, false);
+        wait_durable(&x, 101);
+        stop(&x);
+        ck_assert_uint_eq(check_file(x.dir, 7), 101);
+        finish(&x);
+    }
+END_TEST
+
 START_TEST(a_failing_disk_stops_the_storage_for_good)
     {
         struct fixture x = {0};
@@ -504,6 +553,8 @@ int main(void)
     TEST_CASE(s, "copies", 120, a_copy_carries_the_state_to_another_controller,
               a_damaged_copy_changes_nothing);
     TEST_CASE(s, "faults", 60, foreign_damaged_and_busy_files_are_refused,
-              a_row_changed_behind_our_back_is_noticed, a_failing_disk_stops_the_storage_for_good);
+              a_row_changed_behind_our_back_is_noticed,
+              a_full_disk_delays_the_checkpoint_and_loses_nothing,
+              a_failing_disk_stops_the_storage_for_good);
     return scratch_run(s);
 }
