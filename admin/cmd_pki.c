@@ -131,6 +131,7 @@ static const struct option_def issue_options[] = {
     {"ip", "ADDRESS", "Address the controller answers on; may be repeated.", true},
     {"dns", "NAME", "DNS name of the controller; may be repeated.", true},
     {"days", "N", "Validity (default: 365).", false},
+    {"lifetime", "TIME", "Validity in another unit: 90s, 30m, 12h.", false},
     {"out", "DIR", "Where cert.pem and key.pem are written.", false},
     {NULL, NULL, NULL, false},
 };
@@ -184,15 +185,39 @@ static int issue(const char *dir, struct pki_request *request, const char *out)
     return rv;
 }
 
+static int lifetime_of(const struct args *args, int64_t *ret_s)
+{
+    const char *lifetime = args_get(args, "lifetime", NULL);
+    int64_t days = DAYS_DEFAULT;
+    uint64_t ms = 0;
+    int rv = args_number(args, "days", 1, CA_DAYS, &days);
+    *ret_s = days * PKI_DAY_S;
+    if (rv != EXIT_OK || lifetime == NULL) {
+        return rv;
+    }
+    if (args_has(args, "days")) {
+        complain("--days and --lifetime say the same; give one of them");
+        return EXIT_USAGE;
+    }
+    if (!conf_parse_duration(str_of(lifetime), &ms) || ms < 1000 ||
+        ms / 1000 > (uint64_t)(CA_DAYS * PKI_DAY_S)) {
+        complain("--lifetime must be a time from 1s to %dd, such as 12h, not '%s'", CA_DAYS,
+                 lifetime);
+        return EXIT_USAGE;
+    }
+    *ret_s = (int64_t)(ms / 1000);
+    return EXIT_OK;
+}
+
 static int run_issue(struct cli *cli, const struct args *args)
 {
     const char *sans[PKI_SANS_MAX];
     const char *role = args_get(args, "role", "");
     const char *out = args_get(args, "out", NULL);
     int64_t now = (int64_t)clock_wall_ms() / 1000;
-    int64_t days = DAYS_DEFAULT;
+    int64_t lifetime_s;
     struct pki_request request = {.id = args_get(args, "id", NULL), .sans = sans};
-    int rv = args_number(args, "days", 1, CA_DAYS, &days);
+    int rv = lifetime_of(args, &lifetime_s);
     if (rv != EXIT_OK) {
         return rv;
     }
@@ -208,11 +233,12 @@ static int run_issue(struct cli *cli, const struct args *args)
     request.n_sans = gather(args, "ip", sans, 0);
     request.n_sans = gather(args, "dns", sans, request.n_sans);
     request.not_before_s = now - 300;
-    request.not_after_s = now + days * PKI_DAY_S;
+    request.not_after_s = now + lifetime_s;
     rv = issue(args_get(args, "dir", "pki"), &request, out);
     if (rv == EXIT_OK) {
-        say(cli, "wrote %s/cert.pem and %s/key.pem (%s %s, %lld days)", out, out, role, request.id,
-            (long long)days);
+        say(cli, "wrote %s/cert.pem and %s/key.pem (%s %s, %lld %s)", out, out, role, request.id,
+            (long long)(lifetime_s / (lifetime_s >= PKI_DAY_S ? PKI_DAY_S : 1)),
+            lifetime_s >= PKI_DAY_S ? "days" : "seconds");
     }
     return rv;
 }
