@@ -68,7 +68,7 @@ BIN := $(if $(wildcard controller/main.c),$(BUILD)/bin/ecs-controller) \
        $(if $(wildcard admin/main.c),$(BUILD)/bin/ecs-admin)
 
 # --- the targets of `make help` --------------------------------------------------------------------
-.PHONY: all demo test test-unit test-integration test-e2e test-runbooks bench fuzz sim lint format install \
+.PHONY: all demo test test-unit test-integration test-e2e test-runbooks bench fuzz sim chaos soak lint format install \
         uninstall clean help build-tests deps man
 
 all: $(BIN) man ## build the programs under build/bin
@@ -224,6 +224,12 @@ $(BUILD)/bin/ecs-load: $(call objs,$(load_src)) $(lib_test) $(archives_admin)
 	$(link) $(ADMIN_LIBS)
 $(call objs,$(load_src)): | $(gen_hdr)
 
+# Preloaded into controllers in chaos runs: disks and clocks that fail on demand.
+$(BUILD)/lib/libfaultfs.so: tests/e2e/chaos/faultfs.c
+	@mkdir -p $(@D)
+	@echo "link $@"
+	$(Q)$(CC) -D_GNU_SOURCE -std=c11 -O2 -g -fPIC -shared $(WARN) -o $@ $< -lpthread
+
 build-tests: $(unit_bin) $(integ_bin)
 
 test-unit: $(unit_bin) ## unit and property tests (Check)
@@ -245,6 +251,15 @@ bench: all $(bench_bin) ## programs that measure; each prints a table and writes
 
 sim: $(if $(sim_src),$(BUILD)/bin/ecs-sim) ## simulate a cluster with faults: SEED=n [RUNS=n]
 	@$(if $(sim_src),$(BUILD)/bin/ecs-sim --seed $(or $(SEED),1) --runs $(or $(RUNS),20),echo "no simulator")
+
+chaos_build := $(BUILD)/bin/ecs-load $(BUILD)/lib/libfaultfs.so
+chaos: all $(chaos_build) ## break a lab in every way under load: [SECONDS=n] [SEED=n] [ONLY=name]
+	@BUILD=$(BUILD) tests/e2e/chaos/run.sh --seconds $(or $(SECONDS),25) --seed $(or $(SEED),1) \
+	    $(if $(ONLY),--only $(ONLY)) $(if $(MINUTES),--minutes $(MINUTES))
+
+soak: ## the long form: MINUTES=30 of chaos, then SIM_RUNS=5000 simulated clusters
+	@$(MAKE) --no-print-directory chaos SECONDS=$(or $(SECONDS),40) MINUTES=$(or $(MINUTES),30)
+	@$(MAKE) --no-print-directory sim SEED=$(or $(SEED),1) RUNS=$(or $(SIM_RUNS),5000)
 
 # libFuzzer needs clang; everything is built again with coverage under its own folder.
 FUZZ_SECONDS ?= 60
