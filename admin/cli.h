@@ -129,7 +129,11 @@ int call_quietly(struct cli *cli, const char *method, json_t *in, json_t **ret, 
 /* A call with a stream of answers; each is handed over as the protobuf message it is, borrowed. A
  * non-zero return ends the stream with that exit code. Ctrl-C ends it with EXIT_OK. */
 typedef int (*stream_cb)(void *data, const ProtobufCMessage *message);
-int call_stream(struct cli *cli, const char *method, json_t *in, stream_cb cb, void *data);
+
+/* The request that goes on where the last message ended, when the controller went; NULL: do not. */
+typedef json_t *(*stream_again)(void *data);
+int call_stream(struct cli *cli, const char *method, json_t *in, stream_cb cb,
+                stream_again again /* may be NULL */, void *data);
 
 void client_close(struct client *c); /* NULL is fine. */
 

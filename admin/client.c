@@ -43,7 +43,8 @@ struct attempt {
     void *data;
     int rv;
     struct grpc_client_call *call;
-    bool begun; /* A message has come. */
+    bool begun; /* A message has come ... */
+    bool moved; /* ... in this attempt. */
 };
 
 /* --- opening
@@ -340,6 +341,7 @@ static void on_message(struct grpc_client_call *c, struct str message)
         return;
     }
     a->begun = true;
+    a->moved = true;
     arena_init(&arena, sysmem());
     if (pbc_unpack(a->method->output, message, &arena, &m, &err) != 0) {
         complain("%s", err.text);
@@ -358,8 +360,6 @@ static void on_close(struct grpc_client_call *c, const struct grpc_status *statu
     take_status(grpc_client_data(c), c, status);
 }
 
-/* Streams that end because a controller went are the caller's to begin again: what was printed is
- * printed. Before the first message the next endpoint is tried. */
 static int stream_once(struct attempt *a, const char *path, struct str request, struct err *err)
 {
     static const struct grpc_client_events events = {.on_message = on_message,
@@ -369,6 +369,7 @@ static int stream_once(struct attempt *a, const char *path, struct str request, 
         return err->code;
     }
     a->done = false;
+    a->moved = false;
     a->call = grpc_client_open(ch, path, NULL, &events, a);
     (void)grpc_client_send(a->call, request);
     grpc_client_half_close(a->call);
@@ -376,24 +377,60 @@ static int stream_once(struct attempt *a, const char *path, struct str request, 
     return 0;
 }
 
-int call_stream(struct cli *cli, const char *method, json_t *in, stream_cb cb, void *data)
+/* Before the first message another endpoint may be asked the same; after it only the caller knows
+ * how to go on. Then a node that is not there yet is one that is still looking for the new leader.
+ */
+static bool may_go_on(const struct attempt *a, stream_again again)
+{
+    if (!a->begun) {
+        return worth_another(a);
+    }
+    return again != NULL && a->rv == EXIT_OK && (worth_another(a) || a->code == GRPC_NOT_FOUND);
+}
+
+/* Streams and begins again, as long as something comes before the time is over. */
+static int stream_on(struct attempt *a, const char *path, struct str request, stream_again again,
+                     struct err *err)
+{
+    struct cli *cli = a->cli;
+    uint64_t end = clock_mono_ms() + cli->config.timeout_ms;
+    for (;;) {
+        json_t *in;
+        int rv = stream_once(a, path, request, err);
+        if (rv != 0 || !a->done || !may_go_on(a, again)) {
+            return rv;
+        }
+        if (a->moved) {
+            end = clock_mono_ms() + cli->config.timeout_ms;
+        }
+        if (clock_mono_ms() + RETRY_MS >= end) {
+            return 0;
+        }
+        cli->client->current = (cli->client->current + 1) % cli->config.endpoints.n;
+        cli_sleep_ms(cli, RETRY_MS);
+        in = a->begun ? again(a->data) : NULL;
+        if (a->begun && in == NULL) {
+            return 0;
+        }
+        rv = a->begun ? pack_request(a, in, &request, err) : 0;
+        if (rv != 0) {
+            return rv;
+        }
+    }
+}
+
+int call_stream(struct cli *cli, const char *method, json_t *in, stream_cb cb, stream_again again,
+                void *data)
 {
     struct attempt a;
     struct str request = {NULL, 0};
     char path[PATH_LEN];
     struct err err = {0};
-    uint64_t end = clock_mono_ms() + cli->config.timeout_ms;
     int rv = attempt_open(&a, cli, method, in, path, &request, &err);
     a.cb = cb;
     a.data = data;
-    while (rv == 0) {
-        rv = stream_once(&a, path, request, &err);
-        if (rv != 0 || !a.done || a.begun || !worth_another(&a) ||
-            clock_mono_ms() + RETRY_MS >= end) {
-            break;
-        }
-        cli->client->current = (cli->client->current + 1) % cli->config.endpoints.n;
-        cli_sleep_ms(cli, RETRY_MS);
+    if (rv == 0) {
+        rv = stream_on(&a, path, request, again, &err);
     }
     if (rv != 0) {
         complain("%s", err.text);

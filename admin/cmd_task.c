@@ -1,5 +1,6 @@
 /* Tasks: run, stop, watch, read their logs. */
 #include "admin/cli.h"
+#include "common/base/hash.h"
 #include "common/base/str.h"
 #include "common/loop/loop.h"
 #include "proto/ecs/admin/v1/admin.pb-c.h"
@@ -7,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define POLL_MS 100
 
@@ -399,22 +401,75 @@ static const struct option_def logs_options[] = {
     {NULL, NULL, NULL, false},
 };
 
+/* To go on after a controller went, without losing or doubling a line: ask for all since the latest
+ * time that was seen, and leave out as many as came since its first line. */
 struct logs {
     const struct cli *cli;
+    json_t *request;
     bool timestamps;
+    int64_t last_ms;     /* The latest time of a line, */
+    uint64_t first_hash; /* the first line of that time, */
+    uint32_t n_since;    /* and how many lines came since, it included. */
+    uint32_t n_skip;     /* Still to be left out. */
 };
 
-static void print_line(const struct logs *logs, struct str line)
+/* Milliseconds of "2026-01-02T03:04:05.123456789Z"; 0 if it is no such time. */
+static int64_t line_time(const json_t *entry)
 {
-    json_t *entry;
-    const char *text;
-    if (logs->cli->output != OUTPUT_TABLE) {
-        (void)printf("%.*s\n", STR_ARG(line));
-        return;
+    struct tm tm = {0};
+    int64_t ms = 0;
+    const char *p = strptime(value_text(entry, "time", ""), "%Y-%m-%dT%H:%M:%S", &tm);
+    if (p == NULL || *p != '.') {
+        return 0;
     }
-    entry = json_loadb(line.p, line.n, 0, NULL);
-    text = value_text(entry, "log", NULL);
-    if (text == NULL) {
+    for (int i = 1; i <= 3 && p[i] >= '0' && p[i] <= '9'; i++) {
+        ms = ms * 10 + (p[i] - '0');
+    }
+    return (int64_t)timegm(&tm) * 1000 + ms;
+}
+
+/* Was the line printed before the stream broke? If the log was rotated meanwhile none was. */
+static bool is_repeated(struct logs *logs, struct str line)
+{
+    if (logs->n_skip == logs->n_since && hash_bytes(line.p, line.n, 0) != logs->first_hash) {
+        logs->n_skip = 0;
+    }
+    if (logs->n_skip == 0) {
+        return false;
+    }
+    logs->n_skip--;
+    return true;
+}
+
+static void remember(struct logs *logs, struct str line, const json_t *entry)
+{
+    int64_t ms = line_time(entry);
+    if (ms > logs->last_ms) {
+        logs->last_ms = ms;
+        logs->first_hash = hash_bytes(line.p, line.n, 0);
+        logs->n_since = 0;
+    }
+    logs->n_since++;
+}
+
+static json_t *go_on(void *data)
+{
+    struct logs *logs = data;
+    json_t *in;
+    if (logs->last_ms == 0) {
+        return NULL;
+    }
+    in = json_copy(logs->request);
+    (void)json_object_del(in, "tail");
+    (void)json_object_set_new(in, "sinceMs", json_integer((json_int_t)logs->last_ms));
+    logs->n_skip = logs->n_since;
+    return in;
+}
+
+static void print_line(const struct logs *logs, struct str line, const json_t *entry)
+{
+    const char *text = value_text(entry, "log", NULL);
+    if (logs->cli->output != OUTPUT_TABLE || text == NULL) {
         (void)printf("%.*s\n", STR_ARG(line));
     } else {
         size_t n = strlen(text);
@@ -426,7 +481,6 @@ static void print_line(const struct logs *logs, struct str line)
             (void)putchar('\n');
         }
     }
-    json_decref(entry);
 }
 
 static int on_lines(void *data, const ProtobufCMessage *message)
@@ -436,8 +490,11 @@ static int on_lines(void *data, const ProtobufCMessage *message)
     struct str rest = str_make((const char *)m->lines.data, m->lines.len);
     while (rest.n > 0) {
         struct str line = str_cut(rest, '\n', &rest);
-        if (line.n > 0) {
-            print_line(data, line);
+        if (line.n > 0 && !is_repeated(data, line)) {
+            json_t *entry = json_loadb(line.p, line.n, 0, NULL);
+            remember(data, line, entry);
+            print_line(data, line, entry);
+            json_decref(entry);
         }
     }
     (void)fflush(stdout);
@@ -468,7 +525,11 @@ static int run_logs(struct cli *cli, const struct args *args)
                                   json_integer((json_int_t)clock_wall_ms() - since * 1000));
     }
     set_if(in, args, "container", "container");
-    return call_stream(cli, "admin.GetTaskLogs", in, on_lines, &logs);
+    logs.request = json_incref(in);
+    rv = call_stream(cli, "admin.GetTaskLogs", in, on_lines,
+                     args_has(args, "follow") ? go_on : NULL, &logs);
+    json_decref(logs.request);
+    return rv;
 }
 
 const struct command_def task_commands[] = {

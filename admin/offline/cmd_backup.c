@@ -70,7 +70,7 @@ static int on_piece(void *data, const ProtobufCMessage *message)
 static int fill(struct cli *cli, struct creation *c, char sha[BACKUP_SHA_HEX + 1])
 {
     struct err err = {0};
-    int rv = call_stream(cli, "admin.Backup", NULL, on_piece, c);
+    int rv = call_stream(cli, "admin.Backup", NULL, on_piece, NULL, c);
     if (rv == EXIT_OK && !c->complete) {
         complain("the stream ended before the backup was complete");
         return EXIT_FAILED;

@@ -43,6 +43,24 @@ connected() { [ "$(ecs-admin node list -o json | jq '[.[] | select(.agentConnect
 check "all nodes are connected again" eventually 30 connected
 check "and the tasks still run" all_run
 
+told() { ecs-admin history --kind audit --limit 1000 | grep -c 'RunTask by .*: ok$'; }
+check "the history knows every run" [ "$(told)" -ge "$runs" ]
+
+register counter 16 8 '["/bin/sh","-c","i=0; while :; do echo n $i; i=$((i+1)); sleep 0.02; done"]'
+counter=$(ecs-admin task run counter --wait -o json 2>/dev/null | jq -r '.[0].taskArn')
+ecs-admin task logs -f "$counter" >"$dir/lines" 2>"$dir/lines.err" &
+reader=$!
+lines() { wc -l <"$dir/lines"; }
+more_than() { [ "$(lines)" -gt "$1" ]; }
+check "a log is followed" eventually 10 more_than 50
+victim=$(leader)
+lab kill "$victim"
+check "through another controller when its own dies" eventually 30 more_than $(($(lines) + 200))
+lab restart "$victim"
+kill "$reader"
+wait "$reader" || true
+check "no line is missing or there twice" awk '$2 != NR - 1 { exit 1 }' "$dir/lines"
+
 lab partition "$(leader)"
 check "a partitioned leader is replaced" eventually 20 ecs-admin task run sleeper --timeout 5s
 lab heal
