@@ -178,6 +178,9 @@ int ref_taskdef(struct api_call *c, const char *text, uint32_t *ret)
     if (store_taskdef(api_store(c), slot)->status != TASKDEF_ACTIVE) {
         return api_fail(c, API_CLIENT_STATE, "TaskDefinition is inactive");
     }
+    if (store_taskdef(api_store(c), slot)->network_mode == NETWORK_AWSVPC) {
+        return api_fail(c, API_UNSUPPORTED, "networkMode awsvpc is not supported by this server.");
+    }
     *ret = slot;
     return 0;
 }

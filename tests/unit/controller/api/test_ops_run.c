@@ -296,6 +296,25 @@ START_TEST(container_instances_are_listed_by_query)
     }
 END_TEST
 
+/* Such definitions can be kept here, but nothing gives their tasks a network. */
+START_TEST(a_definition_in_awsvpc_mode_is_registered_and_not_run)
+    {
+        static const char refusal[] = "UnsupportedFeatureException: networkMode awsvpc";
+        struct rig r;
+        prepare(&r);
+        rig_has(&r, "RegisterTaskDefinition",
+                "{\"family\":\"vpc\",\"networkMode\":\"awsvpc\",\"containerDefinitions\":"
+                "[{\"name\":\"a\",\"image\":\"b\",\"memory\":32}]}",
+                "vpc:1");
+        rig_has(&r, "RunTask", "{\"taskDefinition\":\"vpc\"}", refusal);
+        rig_has(&r, "CreateService", "{\"serviceName\":\"v\",\"taskDefinition\":\"vpc\"}", refusal);
+        rig_has(&r, "CreateService", "{\"serviceName\":\"w\",\"taskDefinition\":\"web\"}",
+                "ACTIVE");
+        rig_has(&r, "UpdateService", "{\"service\":\"w\",\"taskDefinition\":\"vpc\"}", refusal);
+        rig_close(&r);
+    }
+END_TEST
+
 START_TEST(container_instances_drain_and_deregister)
     {
         struct rig r;
@@ -407,7 +426,9 @@ int main(void)
               a_service_lives_from_create_to_delete,
               a_replaced_definition_shows_two_deployments_until_the_old_tasks_are_gone,
               container_instances_are_shown_with_what_is_left,
-              container_instances_are_listed_by_query, container_instances_drain_and_deregister);
+              container_instances_are_listed_by_query,
+              a_definition_in_awsvpc_mode_is_registered_and_not_run,
+              container_instances_drain_and_deregister);
     tcase_add_loop_test(each, wrong_requests_are_refused_in_ecs_words, 0,
                         (int)(sizeof refusals / sizeof refusals[0]));
     suite_add_tcase(s, each);
