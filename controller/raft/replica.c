@@ -9,6 +9,7 @@
 #include <assert.h>
 #include <string.h>
 
+#define SUCCESSION_MS         10 /* Until everybody has noticed that the leader is gone. */
 #define ELECTION_MS_DEFAULT   300u
 #define HEARTBEAT_MS_DEFAULT  50u
 #define SNAPSHOT_MS_DEFAULT   10000u
@@ -564,6 +565,35 @@ int replica_read(struct replica *r, uint64_t now_ms, uint64_t *ret_ticket, struc
     replica_enter(r, now_ms);
     *ret_ticket = r->reads.next;
     r->reads.wanted = true;
+    return replica_leave(r, 0, err);
+}
+
+/* How long to wait before standing for election in place of a leader that is gone: the voters one
+ * after the other, with time for an election in between. */
+static uint64_t succession_ms(const struct replica *r, uint64_t gone)
+{
+    const struct raft_configuration *c = &r->raft.configuration;
+    unsigned before = 0;
+    for (unsigned i = 0; i < c->n; i++) {
+        before += c->servers[i].role == RAFT_VOTER && c->servers[i].id != gone &&
+                  c->servers[i].id < r->set.id;
+    }
+    return SUCCESSION_MS + (uint64_t)before * r->set.election_ms / 4;
+}
+
+/* libraft has no call for this; its timer and its leader are fields of a public structure. */
+int replica_peer_closed(struct replica *r, uint64_t now_ms, uint64_t peer, struct err *err)
+{
+    struct raft *raft = &r->raft;
+    replica_enter(r, now_ms);
+    if (raft_state(raft) == RAFT_FOLLOWER && raft->follower_state.current_leader.id == peer) {
+        uint64_t at = r->now_ms + succession_ms(r, peer);
+        raft->follower_state.current_leader.id = 0;
+        if (at < raft_timeout(raft)) {
+            raft->follower_state.randomized_election_timeout =
+                (unsigned)(at - raft->election_timer_start);
+        }
+    }
     return replica_leave(r, 0, err);
 }
 

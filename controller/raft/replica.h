@@ -178,6 +178,12 @@ int replica_may_propose(const struct replica *r, const struct raft_buffer *comma
  * ERR_NOTLEADER, ERR_AGAIN. */
 int replica_read(struct replica *r, uint64_t now_ms, uint64_t *ret_ticket, struct err *err);
 
+/* The connection from peer was closed at its end, as when its process ends. If it is our leader, we
+ * do not wait for the election timeout: we forget it, so that others may be elected, and stand
+ * ourselves soon, the voter with the lowest id first. A false alarm costs a pre-vote: who still
+ * hears the leader says no to it. */
+int replica_peer_closed(struct replica *r, uint64_t now_ms, uint64_t peer, struct err *err);
+
 /* Hand leadership to peer, or to the most advanced one when peer is 0. Gives up by itself after an
  * election timeout. ERR_NOTLEADER, ERR_NOTFOUND (nobody to hand it to). */
 int replica_transfer(struct replica *r, uint64_t now_ms, uint64_t peer, struct err *err);

@@ -559,11 +559,18 @@ static void on_in_read(struct stream *s, void *data, const uint8_t *bytes, size_
     }
 }
 
+/* Told only of the connection in use, after its last message, and only when it ended well or with
+ * the peer's process: silence has other judges. */
 static void on_in_close(struct stream *s, void *data, int status)
 {
+    struct inbound *in = data;
+    struct peers *p = in->p;
+    uint64_t id = in->from != NULL && in->from->in == in ? in->from->id : 0;
     (void)s;
-    (void)status;
-    forget_inbound(data);
+    forget_inbound(in);
+    if (id != 0 && (status == 0 || status == ERR_CLOSED) && p->events->closed != NULL) {
+        p->events->closed(p->ctx, id);
+    }
 }
 
 static const struct stream_events in_events = {

@@ -52,6 +52,8 @@ struct peers_events {
     int (*stranger)(void *ctx, uint64_t id, struct err *err);
     /* A member will not talk to us. Borrowed for the call. */
     void (*refused)(void *ctx, uint64_t by, const struct message_refused *why);
+    /* A member closed its connection to us: no more messages will come by it. */
+    void (*closed)(void *ctx, uint64_t id);
 };
 
 int peers_open(const struct peers_config *config, const struct peers_events *events, void *ctx,

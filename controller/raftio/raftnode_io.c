@@ -214,10 +214,20 @@ static void on_message(void *ctx, uint64_t from, const struct message *m)
     }
 }
 
+static void on_peer_closed(void *ctx, uint64_t id)
+{
+    struct raftnode *n = ctx;
+    struct err err = {0};
+    if (!n->dead && !n->stopping) {
+        raftnode_after(n, replica_peer_closed(n->replica, clock_mono_ms(), id, &err), &err);
+    }
+}
+
 const struct peers_events raftnode_peers_events = {
     .message = on_message,
     .stranger = raftnode_stranger,
     .refused = raftnode_refused,
+    .closed = on_peer_closed,
 };
 
 /* --- checkpoints on the way ------------------------------------------------------------------ */

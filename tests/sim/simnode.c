@@ -703,6 +703,15 @@ int simnode_read(struct simnode *n)
     return 0;
 }
 
+void simnode_peer_closed(struct simnode *n, uint64_t peer)
+{
+    struct err err = {0};
+    if (n->up && n->paused_until_us <= n->w->now_us) {
+        must(n, replica_peer_closed(n->replica, now_ms(n), peer, &err), &err, "peer closed");
+        after(n);
+    }
+}
+
 int simnode_handover(struct simnode *n, uint64_t to)
 {
     struct err err = {0};

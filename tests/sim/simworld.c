@@ -473,6 +473,11 @@ int simworld_transfer(struct simworld *w, unsigned node, unsigned to)
     return simnode_handover(&w->nodes[node], w->nodes[to].id);
 }
 
+void simworld_peer_closed(struct simworld *w, unsigned node, unsigned peer)
+{
+    simnode_peer_closed(&w->nodes[node], w->nodes[peer].id);
+}
+
 void simworld_checkpoint(struct simworld *w, unsigned node)
 {
     simnode_checkpoint(&w->nodes[node]);

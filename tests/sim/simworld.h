@@ -91,6 +91,8 @@ struct simdisk *simworld_disk(struct simworld *w, unsigned node);
 int simworld_propose(struct simworld *w, unsigned node, size_t len, uint64_t *ret_index);
 int simworld_read(struct simworld *w, unsigned node);
 int simworld_transfer(struct simworld *w, unsigned node, unsigned to);
+/* The connection from `peer` to node was closed at peer's end. */
+void simworld_peer_closed(struct simworld *w, unsigned node, unsigned peer);
 /* 0 or what replica_change() said; error is then simworld_error(). */
 int simworld_change(struct simworld *w, unsigned node, const struct replica_change *change);
 /* A new machine with an empty disk and an id that nobody had; it waits to be added. */

@@ -131,6 +131,7 @@ void simnode_transfer_tick(struct simnode *n);
 int simnode_propose(struct simnode *n, size_t len, uint64_t *ret_index);
 int simnode_read(struct simnode *n);
 int simnode_handover(struct simnode *n, uint64_t to);
+void simnode_peer_closed(struct simnode *n, uint64_t peer);
 void simnode_checkpoint(struct simnode *n);
 int simnode_change(struct simnode *n, const struct replica_change *change);
 void simnode_replace(struct simnode *n);

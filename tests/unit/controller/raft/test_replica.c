@@ -322,6 +322,60 @@ START_TEST(leadership_is_handed_over_without_waiting_for_a_timeout)
     }
 END_TEST
 
+/* Everybody sees the connection to the dead leader close: far sooner than any election timeout
+ * (at least 300 ms) there is another one. */
+START_TEST(a_leader_whose_process_ended_is_replaced_at_once)
+    {
+        for (uint64_t seed = 1; seed <= 200; seed++) {
+            struct simworld_options o = quiet(seed % 2 == 0 ? 3 : 5);
+            struct simworld *w;
+            unsigned leader;
+            o.seed = seed;
+            w = simworld_open(&o);
+            leader = elect(w);
+            propose(w, leader);
+            simworld_run(w, 500);
+            simworld_crash(w, leader);
+            simworld_run(w, 5); /* Its last messages come before the end of the connection. */
+            for (unsigned i = 0; i < o.n; i++) {
+                if (i != leader) {
+                    simworld_peer_closed(w, i, leader);
+                }
+            }
+            simworld_run(w, 120);
+            ck_assert_msg(simworld_leader(w) >= 0, "seed %llu", (unsigned long long)seed);
+            simworld_restart(w, leader);
+            simworld_settle(w, 5000);
+            simworld_close(w);
+        }
+    }
+END_TEST
+
+/* Only some lose the connection: the others still hear the leader, and nothing changes. */
+START_TEST(a_closed_connection_alone_does_not_unseat_a_leader)
+    {
+        for (uint64_t seed = 1; seed <= 100; seed++) {
+            struct simworld_options o = quiet(3);
+            struct simworld *w;
+            unsigned leader;
+            uint64_t term;
+            o.seed = seed;
+            w = simworld_open(&o);
+            leader = elect(w);
+            simworld_run(w, 500);
+            term = simworld_status(w, leader).term;
+            for (int i = 0; i < 5; i++) {
+                simworld_peer_closed(w, (leader + 1) % 3, leader);
+                simworld_run(w, 200);
+            }
+            ck_assert_int_eq(simworld_leader(w), (int)leader);
+            ck_assert_uint_eq(simworld_status(w, leader).term, term);
+            simworld_settle(w, 5000);
+            simworld_close(w);
+        }
+    }
+END_TEST
+
 /* Only node `arg` may hear that it would be elected, and nobody is. */
 static bool only_pre_votes_for(void *arg, unsigned from, unsigned to, const struct message *m)
 {
@@ -823,6 +877,8 @@ int main(void)
               a_controller_behind_the_trimmed_log_gets_a_snapshot,
               a_leader_without_majority_answers_nobody_and_steps_down,
               leadership_is_handed_over_without_waiting_for_a_timeout,
+              a_leader_whose_process_ended_is_replaced_at_once,
+              a_closed_connection_alone_does_not_unseat_a_leader,
               a_candidate_that_is_behind_learns_the_term,
               a_controller_with_a_damaged_log_stays_out_and_the_others_go_on);
     TEST_CASE(s, "inputs", 30, a_sole_voter_leads_at_once_in_a_term_of_its_own,
