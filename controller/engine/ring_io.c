@@ -8,9 +8,24 @@
 
 _Static_assert(RING_ENTRY_MAX == RAFTNODE_PAYLOAD_MAX, "the log takes what the ring makes");
 
+/* What the operator is to do, in the line that is the last one. */
+static const char *advice(int code)
+{
+    switch (code) {
+    case ERR_IO:
+        return "this controller stops; the others go on. Check its disk, then start it again: a "
+               "damaged log or checkpoint is refused";
+    case ERR_FULL:
+        return "this controller stops; the others go on. Make room on its disk, then start it "
+               "again";
+    default:
+        return "this controller stops; the others go on";
+    }
+}
+
 _Noreturn void engine_die(const char *event, const struct err *err)
 {
-    log_error(event, log_err(err), log_str("action", "this controller stops; the others go on"));
+    log_error(event, log_err(err), log_str("action", advice(err->code)));
     _exit(1);
 }
 

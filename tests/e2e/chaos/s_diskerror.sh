@@ -22,8 +22,8 @@ inject() {
             continue
         fi
         fault "controller ended by an error of its disk" true
-        check "$current: $victim says what happened and what follows" \
-            grep -qE '(raft.fatal|storage.failed).*error.*this controller stops; the others go on' "$dir/$victim/log"
+        check "$current: $victim says what happened and what to do" \
+            grep -qE '(raft.fatal|storage.failed).*error.*the others go on. Check its disk, then start it again' "$dir/$victim/log"
         grep -m 1 -E 'raft.fatal|storage.failed' "$dir/$victim/log" | cut -c1-180 | sed 's/^/     /'
         check "$current: the others go on" eventually $((5 * slack)) ecs-admin cluster create "probe-$RANDOM" --timeout 2s
         disarm "$victim"
