@@ -215,6 +215,13 @@ digests_equal() {
     done | sort -u | wc -l)" -eq 1 ]
 }
 
+audited() {
+    ecs-admin verify >"$dir/verify" 2>&1 || {
+        cat "$dir/verify"
+        return 1
+    }
+}
+
 nodes_back() {
     [ "$(ecs-admin node list -o json | jq '[.[] | select(.agentConnected)] | length')" -eq 2 ]
 }
@@ -233,6 +240,7 @@ chaos_checks() {
     check "$current: what runs is what is believed to run" eventually $((60 * slack)) no_orphan
     check "$current: no task has two containers" no_task_twice
     check "$current: no node is over capacity, no port given twice" within_capacity
+    check "$current: every controller's auditor finds nothing" eventually $((20 * slack)) audited
     verdict
 }
 
