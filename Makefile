@@ -244,7 +244,7 @@ test-e2e: all ## the lab: namespaces, real containers, aws CLI and stock gRPC cl
 test-runbooks: all ## every runbook of docs/operations.md carried out in a lab
 	@tests/run-tests.sh $(BUILD) $(wildcard tests/e2e/runbooks/*.sh)
 
-bench: all $(bench_bin) ## programs that measure; each prints a table and writes build/bench/NAME.json
+bench: all $(bench_bin) $(BUILD)/bin/ecs-load ## programs that measure; each prints a table and writes build/bench/NAME.json
 	@for b in $(bench_bin); do $$b --json $$b.json $(BENCHFLAGS) || exit 1; done
 	@for b in $(wildcard tests/bench/*.sh); do \
 	    BUILD=$(BUILD) $$b --json $(BUILD)/bench/$$(basename $$b .sh).json || exit 1; done

@@ -4,7 +4,9 @@
 #
 # libraft must be 0.22 or later, which Debian 12 has in backports: the source entry is derived from
 # the machine's own entry for the main archive, so mirrors and proxies keep working.
-# usage: deps.sh [--runtime]      --runtime: only what a machine needs to run the programs
+# usage: deps.sh [--runtime | --bench]
+#   --runtime  only what a machine needs to run the programs
+#   --bench    also the peers that benchmarks are compared with
 set -eu
 
 RUNTIME="ca-certificates crun skopeo nftables iproute2 procps util-linux libuv1 libnghttp2-14 \
@@ -16,6 +18,8 @@ libnanopb-dev python3-protobuf libsqlite3-dev libarchive-dev libseccomp-dev libm
 gawk"
 TEST="check clang clang-format clang-tidy cppcheck libclang-rt-14-dev docker-registry \
 busybox-static umoci awscli python3-grpcio curl jq openssl sqlite3"
+
+BENCH="etcd-server etcd-client"
 
 say() {
     echo "deps: $*"
@@ -115,6 +119,7 @@ if [ "${1:-}" != --runtime ]; then
     wanted="$RUNTIME $BUILD $TEST"
     raft=libraft-dev
 fi
+[ "${1:-}" != --bench ] || wanted="$wanted $BENCH"
 codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-bookworm}")
 log=$(mktemp)
 trap 'rm -f "$log" "$log.sources"' EXIT

@@ -6,7 +6,7 @@
  *   worker.c  one client: one request at a time, the next controller when one does not answer
  *   ops.c     what the clients ask of ecs, and what the answers say
  *   etcd.c    the same for etcd's registers, the peer in benchmarks
- *   report.c  counts, the longest silence after each kill, the verdict
+ *   report.c  counts, the silence after each kill, the verdict
  *   main.c    options and phases: set up, run, read everything back
  *
  * One thread, one loop. */

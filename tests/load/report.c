@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define KILLS_MAX     1000
-#define GAP_WINDOW_US 20000000
-#define TEXT_BYTES    (1u << 20)
+#define KILLS_MAX  1000
+#define WINDOW_US  20000000
+#define TEXT_BYTES (1u << 20)
 
 static int by_number(const void *left, const void *right)
 {
@@ -18,49 +18,26 @@ static int by_number(const void *left, const void *right)
     return a < b ? -1 : a > b;
 }
 
-/* --- silence after a kill -----------------------------------------------------------------------
+/* --- after a kill -------------------------------------------------------------------------------
  */
-
-struct times {
-    uint64_t *at;
-    size_t n;
-};
 
 static bool is_write(const struct hist_op *op)
 {
     return op->kind % 2 == 0;
 }
 
-static void acknowledged(const struct hist *h, struct times *ret)
+/* From the kill to the first acknowledgement of a write that was sent after it: none of those can
+ * have been given by the dead leader. 0 when there was none before window_end. */
+static uint64_t silence_after(const struct hist *h, uint64_t kill, uint64_t window_end)
 {
-    ret->n = 0;
-    ret->at = mem_alloc(sysmem(), (h->n_ops + 1) * sizeof *ret->at);
+    uint64_t first = window_end;
     for (size_t i = 0; i < h->n_ops; i++) {
-        if (h->ops[i].outcome == HIST_OK && is_write(&h->ops[i])) {
-            ret->at[ret->n++] = h->ops[i].ret;
+        const struct hist_op *op = &h->ops[i];
+        if (op->outcome == HIST_OK && is_write(op) && op->invoke >= kill && op->ret < first) {
+            first = op->ret;
         }
     }
-    qsort(ret->at, ret->n, sizeof *ret->at, by_number);
-}
-
-/* From the kill to the end of the longest silence in the window behind it: answers that the dead
- * leader had still sent do not count as recovery. 0 when nobody was answered again. */
-static uint64_t silence_after(const struct times *t, uint64_t kill, uint64_t window_end)
-{
-    uint64_t before = kill;
-    uint64_t longest = 0;
-    uint64_t end = 0;
-    for (size_t i = 0; i < t->n && t->at[i] < window_end; i++) {
-        if (t->at[i] < kill) {
-            continue;
-        }
-        if (t->at[i] - before > longest) {
-            longest = t->at[i] - before;
-            end = t->at[i];
-        }
-        before = t->at[i];
-    }
-    return end == 0 ? 0 : end - kill;
+    return first == window_end ? 0 : first - kill;
 }
 
 static size_t read_kills(const char *path, uint64_t *kills)
@@ -88,11 +65,9 @@ static void measure_silences(const struct load *l, struct silences *ret)
 {
     static uint64_t kills[KILLS_MAX];
     size_t n = read_kills(l->config.kills, kills);
-    struct times t;
-    acknowledged(&l->hist, &t);
     for (size_t i = 0; i < n; i++) {
-        uint64_t window_end = i + 1 < n ? kills[i + 1] : kills[i] + GAP_WINDOW_US;
-        uint64_t silence = silence_after(&t, kills[i], window_end);
+        uint64_t window_end = i + 1 < n ? kills[i + 1] : kills[i] + WINDOW_US;
+        uint64_t silence = silence_after(&l->hist, kills[i], window_end);
         if (silence == 0) {
             ret->n_never++;
         } else {
@@ -100,7 +75,6 @@ static void measure_silences(const struct load *l, struct silences *ret)
         }
     }
     qsort(ret->us, ret->n, sizeof ret->us[0], by_number);
-    mem_free(sysmem(), t.at, (l->hist.n_ops + 1) * sizeof *t.at);
 }
 
 static uint64_t percentile(const struct silences *s, unsigned percent)
