@@ -459,6 +459,7 @@ static int accept_hello(struct inbound *in, const struct message_hello *hello, s
     if (rv != 0) {
         return rv;
     }
+    assert(peer != NULL);
     if (peer->incarnation != 0 && peer->incarnation != hello->incarnation) {
         return err_set(err, ERR_CONFLICT,
                        "controller %" PRIu64 " comes with another data directory than it had: it "
