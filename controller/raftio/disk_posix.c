@@ -14,6 +14,8 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#define DISK_PATH_MAX 4096
+
 struct posix_dir {
     int fd;
     char *path; /* For messages. */
@@ -30,6 +32,25 @@ static int failed(struct err *err, const struct posix_dir *d, const char *name, 
                : errno == ENOENT                  ? ERR_NOTFOUND
                                                   : ERR_IO;
     return err_set(err, code, "%s/%s: %s: %s", d->path, name, what, strerror(errno));
+}
+
+/* The file's name by now: the log renames open files, and the operator must find the right one. */
+static int file_failed(struct err *err, const struct posix_dir *d, const struct posix_file *f,
+                       const char *what)
+{
+    int saved = errno;
+    char link[64];
+    char path[DISK_PATH_MAX];
+    const char *name = f->name;
+    ssize_t n;
+    (void)snprintf(link, sizeof link, "/proc/self/fd/%d", f->fd);
+    n = readlink(link, path, sizeof path - 1);
+    if (n > 0) {
+        path[n] = '\0';
+        name = strrchr(path, '/') != NULL ? strrchr(path, '/') + 1 : path;
+    }
+    errno = saved;
+    return failed(err, d, name, what);
 }
 
 static int posix_open(void *ctx, const char *name, bool create, void **ret_file, struct err *err)
@@ -64,7 +85,7 @@ static int posix_size(void *ctx, void *file, uint64_t *ret, struct err *err)
     struct posix_file *f = file;
     struct stat st;
     if (fstat(f->fd, &st) != 0) {
-        return failed(err, ctx, f->name, "stat");
+        return file_failed(err, ctx, f, "stat");
     }
     *ret = (uint64_t)st.st_size;
     return 0;
@@ -81,7 +102,7 @@ static int posix_pread(void *ctx, void *file, uint64_t offset, void *to, size_t 
             continue;
         }
         if (got < 0) {
-            return failed(err, d, f->name, "read");
+            return file_failed(err, d, f, "read");
         }
         if (got == 0) {
             return err_set(err, ERR_CORRUPT, "%s/%s ends before offset %llu", d->path, f->name,
@@ -105,7 +126,7 @@ static int posix_pwrite(void *ctx, void *file, uint64_t offset, const void *from
             continue;
         }
         if (put <= 0) {
-            return failed(err, ctx, f->name, "write");
+            return file_failed(err, ctx, f, "write");
         }
         p += put;
         offset += (uint64_t)put;
@@ -118,7 +139,7 @@ static int posix_sync(void *ctx, void *file, struct err *err)
 {
     struct posix_file *f = file;
     /* Never retried: after a failure the kernel may have dropped what it could not write. */
-    return fdatasync(f->fd) == 0 ? 0 : failed(err, ctx, f->name, "fdatasync");
+    return fdatasync(f->fd) == 0 ? 0 : file_failed(err, ctx, f, "fdatasync");
 }
 
 static int posix_allocate(void *ctx, void *file, uint64_t size, struct err *err)
@@ -130,7 +151,7 @@ static int posix_allocate(void *ctx, void *file, uint64_t size, struct err *err)
     } while (rv == EINTR);
     if (rv != 0) {
         errno = rv;
-        return failed(err, ctx, f->name, "allocate");
+        return file_failed(err, ctx, f, "allocate");
     }
     return 0;
 }

@@ -252,6 +252,27 @@ START_TEST(every_call_of_a_start_may_fail)
     }
 END_TEST
 
+/* The log opens a spare file and gives it its name later. */
+START_TEST(an_error_names_the_file_as_it_is_called_now)
+    {
+        char dir[] = "/tmp/test-disk-faults-XXXXXX";
+        struct disk disk = {0};
+        struct err err = {0};
+        void *file = NULL;
+        ck_assert_ptr_nonnull(mkdtemp(dir));
+        ck_assert_int_eq(disk_posix_open(dir, &disk, NULL), 0);
+        ck_assert_int_eq(disk.open(disk.ctx, "spare", true, &file, NULL), 0);
+        ck_assert_int_eq(disk.rename(disk.ctx, "spare", "log-7", NULL), 0);
+        fault = FAULT_EIO;
+        until_fault = 1;
+        ck_assert_int_eq(disk.sync(disk.ctx, file, &err), ERR_IO);
+        ck_assert_ptr_nonnull(strstr(err.text, "/log-7: fdatasync: Input/output error"));
+        disk.close(disk.ctx, file);
+        disk_posix_close(&disk);
+        remove_all(dir);
+    }
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("disk_faults");
@@ -260,5 +281,6 @@ int main(void)
     tcase_add_loop_test(loops, every_call_may_fail, 0, FAULT_N + 2);
     tcase_add_loop_test(loops, every_call_of_a_start_may_fail, 0, FAULT_N);
     suite_add_tcase(s, loops);
+    TEST_CASE(s, "names", 30, an_error_names_the_file_as_it_is_called_now);
     return test_run(s);
 }
