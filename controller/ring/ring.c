@@ -8,6 +8,9 @@
 #include <assert.h>
 #include <string.h>
 
+#define WALL_RATE    10    /* A wrong time is corrected by a tenth of the time that passes, */
+#define WALL_STEP_MS 60000 /* and at most by so much at once. */
+
 /* Answer every write of the list, with status and a sentence. */
 static void answer(struct list *writes, int status, const char *why)
 {
@@ -356,11 +359,27 @@ struct leader *ring_leader(struct ring *r)
     return r->leader;
 }
 
-/* When the wall clock was set back, time goes on from what the state has seen by the monotonic
- * clock: standing still would freeze back-offs and the detection of lost nodes. */
-int64_t ring_now_ms(const struct ring *r)
+/* One machine's wrong clock must not decide the time of the cluster: a leap by a day would end the
+ * life of tokens and of stopped tasks. What the wall clock said when the program started is
+ * believed; later steps are followed slowly. */
+static int64_t steady_wall_ms(struct ring *r)
 {
-    int64_t wall = r->io->wall_ms(r->ctx);
+    int64_t mono = (int64_t)r->io->mono_ms(r->ctx);
+    int64_t step = r->io->wall_ms(r->ctx) - mono - r->wall_offset;
+    int64_t room = (mono - (int64_t)r->wall_moved_ms) / WALL_RATE;
+    room = room < WALL_STEP_MS ? room : WALL_STEP_MS;
+    if (room > 0) {
+        r->wall_offset += step > room ? room : step < -room ? -room : step;
+        r->wall_moved_ms = (uint64_t)mono;
+    }
+    return mono + r->wall_offset;
+}
+
+/* When the wall clock is behind, time goes on from what the state has seen by the monotonic clock:
+ * standing still would freeze back-offs and the detection of lost nodes. */
+int64_t ring_now_ms(struct ring *r)
+{
+    int64_t wall = steady_wall_ms(r);
     int64_t since = (int64_t)(r->io->mono_ms(r->ctx) - r->seen_mono_ms);
     int64_t least = r->seen_now + since;
     return r->seen_now == 0 || wall > least ? wall : least;
@@ -409,6 +428,8 @@ struct ring *ring_open(const struct codec *codec, const struct leader_settings *
     buf_init(&r->row, mem, RING_ROW_MAX);
     buf_init(&r->entry, mem, RING_ENTRY_MAX);
     r->store = store_open(mem);
+    r->wall_moved_ms = io->mono_ms(ctx);
+    r->wall_offset = io->wall_ms(ctx) - (int64_t)r->wall_moved_ms;
     return r;
 }
 

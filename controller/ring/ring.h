@@ -181,7 +181,7 @@ void ring_follow(struct ring *r);
 
 const struct store *ring_store(const struct ring *r);
 struct leader *ring_leader(struct ring *r); /* NULL while we do not lead. */
-int64_t ring_now_ms(const struct ring *r);  /* Never behind what was applied. */
+int64_t ring_now_ms(struct ring *r);        /* Never behind what was applied, and no leaps. */
 uint64_t ring_random(struct ring *r);
 
 struct ring_status {

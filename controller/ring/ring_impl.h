@@ -53,9 +53,11 @@ struct ring {
     struct buf row;           /* One encoded row. */
     struct buf entry;         /* One encoded entry. */
     uint64_t applied_index;
-    int64_t seen_now;      /* Latest time of the state ... */
-    uint64_t seen_mono_ms; /* ... and when it was first seen: time goes on from there. */
-    uint64_t published;    /* Revision of the last digest in the log. */
+    int64_t wall_offset;    /* From the monotonic clock to the time we go by ... */
+    uint64_t wall_moved_ms; /* ... and when it was last brought closer to the wall clock. */
+    int64_t seen_now;       /* Latest time of the state ... */
+    uint64_t seen_mono_ms;  /* ... and when it was first seen: time goes on from there. */
+    uint64_t published;     /* Revision of the last digest in the log. */
     uint64_t n_commands;
     uint64_t n_batches;
     uint64_t n_rejected;

@@ -373,6 +373,38 @@ START_TEST(time_goes_on_when_the_wall_clock_is_set_back)
     }
 END_TEST
 
+/* A day ahead would end the life of every token. The error is followed by a tenth of the time that
+ * passes, so that a real correction arrives too. */
+START_TEST(time_does_not_leap_when_the_wall_clock_does)
+    {
+        struct rig r;
+        int64_t now;
+        int64_t began;
+        rig_open(&r);
+        ring_lead(r.ring);
+        began = ring_now_ms(r.ring);
+        r.wall += 86400000;
+        for (int s = 1; s <= 100; s++) {
+            r.mono += 1000;
+            r.wall += 1000;
+            now = ring_now_ms(r.ring);
+            ck_assert_int_ge(now - began, s * 1000);
+            ck_assert_int_le(now - began, s * 1100);
+        }
+        r.mono += 86400000; /* Nobody asked for a day: still no leap. */
+        r.wall += 86400000;
+        ck_assert_int_le(ring_now_ms(r.ring) - began, 86400000 + 110000 + 60000);
+        r.wall = began + 86500000 + 15000; /* The clock is right again, give or take. */
+        for (int s = 1; s <= 3000; s++) {
+            r.mono += 1000;
+            r.wall += 1000;
+            now = ring_now_ms(r.ring);
+        }
+        ck_assert_int_eq(now, r.wall);
+        rig_close(&r);
+    }
+END_TEST
+
 START_TEST(whoever_waits_is_answered_at_the_end)
     {
         struct rig r;
@@ -400,6 +432,7 @@ int main(void)
               a_follower_refuses_and_says_so_later, a_decision_may_need_no_command_or_fail,
               a_log_that_takes_nothing_is_an_answer_told_once,
               nothing_is_proposed_while_the_checkpoint_is_too_far_behind,
-              time_goes_on_when_the_wall_clock_is_set_back, whoever_waits_is_answered_at_the_end);
+              time_goes_on_when_the_wall_clock_is_set_back,
+              time_does_not_leap_when_the_wall_clock_does, whoever_waits_is_answered_at_the_end);
     return test_run(s);
 }
