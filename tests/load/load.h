@@ -42,6 +42,7 @@ struct load_config {
     const char *json;
     const char *kills;
     const char *check;
+    bool eventual;
     uint64_t workers;
     uint64_t rate;
     uint64_t seconds;

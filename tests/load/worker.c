@@ -178,7 +178,15 @@ static void on_answer(struct grpc_client_call *c, const struct grpc_status *stat
 
 static void send_op(struct worker *w)
 {
+    static const struct http_field eventual = {
+        .name = {"x-ecs-consistency", 17},
+        .value = {"eventual", 8},
+    };
     struct grpc_call_options options = {.deadline_ms = w->load->config.deadline_ms};
+    if (w->load->config.eventual) {
+        options.metadata = &eventual;
+        options.n_metadata = 1;
+    }
     (void)grpc_unary(channel_of(w), w->op.path, w->op.request, &options, on_answer, w);
 }
 

@@ -1,0 +1,10 @@
+build2/gen/proto/ecs/v1/capacity_provider.pb-c.o: \
+ build2/gen/proto/ecs/v1/capacity_provider.pb-c.c \
+ build2/gen/proto/ecs/v1/capacity_provider.pb-c.h \
+ build2/gen/proto/ecs/v1/enums.pb-c.h \
+ build2/gen/proto/ecs/v1/types.pb-c.h \
+ build2/gen/google/protobuf/timestamp.pb-c.h
+build2/gen/proto/ecs/v1/capacity_provider.pb-c.h:
+build2/gen/proto/ecs/v1/enums.pb-c.h:
+build2/gen/proto/ecs/v1/types.pb-c.h:
+build2/gen/google/protobuf/timestamp.pb-c.h:

@@ -1,0 +1,10 @@
+build2/gen/proto/ecs/v1/container_instance.pb-c.o: \
+ build2/gen/proto/ecs/v1/container_instance.pb-c.c \
+ build2/gen/proto/ecs/v1/container_instance.pb-c.h \
+ build2/gen/google/protobuf/timestamp.pb-c.h \
+ build2/gen/proto/ecs/v1/enums.pb-c.h \
+ build2/gen/proto/ecs/v1/types.pb-c.h
+build2/gen/proto/ecs/v1/container_instance.pb-c.h:
+build2/gen/google/protobuf/timestamp.pb-c.h:
+build2/gen/proto/ecs/v1/enums.pb-c.h:
+build2/gen/proto/ecs/v1/types.pb-c.h:

@@ -1,0 +1,4 @@
+build2/gen/proto/ecs/v1/enums.pb-c.o: \
+ build2/gen/proto/ecs/v1/enums.pb-c.c \
+ build2/gen/proto/ecs/v1/enums.pb-c.h
+build2/gen/proto/ecs/v1/enums.pb-c.h:

@@ -1,0 +1,4 @@
+build2/obj/common/base/map.o: common/base/map.c common/base/map.h \
+ common/base/mem.h
+common/base/map.h:
+common/base/mem.h:

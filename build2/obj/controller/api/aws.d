@@ -1,0 +1,47 @@
+build2/obj/controller/api/aws.o: controller/api/aws.c controller/api/aws.h \
+ common/net/http.h common/base/buf.h common/base/mem.h common/base/err.h \
+ common/base/str.h common/loop/loop.h common/net/addr.h \
+ common/net/stream.h common/net/tls.h common/net/pki.h \
+ controller/api/api.h controller/api/backend.h common/base/id.h \
+ controller/api/call.h common/base/arena.h controller/api/api_error.h \
+ common/net/grpc.h controller/core/command.h controller/core/model.h \
+ controller/auth/principal.h controller/engine/engine.h \
+ common/base/list.h controller/core/audit.h controller/core/store.h \
+ controller/core/leader.h controller/ring/ring.h \
+ controller/codec/object.h controller/codec/arn.h controller/api/door.h \
+ controller/api/grpc_front.h controller/api/operation.h \
+ controller/codec/transcode.h controller/codec/pbc.h
+controller/api/aws.h:
+common/net/http.h:
+common/base/buf.h:
+common/base/mem.h:
+common/base/err.h:
+common/base/str.h:
+common/loop/loop.h:
+common/net/addr.h:
+common/net/stream.h:
+common/net/tls.h:
+common/net/pki.h:
+controller/api/api.h:
+controller/api/backend.h:
+common/base/id.h:
+controller/api/call.h:
+common/base/arena.h:
+controller/api/api_error.h:
+common/net/grpc.h:
+controller/core/command.h:
+controller/core/model.h:
+controller/auth/principal.h:
+controller/engine/engine.h:
+common/base/list.h:
+controller/core/audit.h:
+controller/core/store.h:
+controller/core/leader.h:
+controller/ring/ring.h:
+controller/codec/object.h:
+controller/codec/arn.h:
+controller/api/door.h:
+controller/api/grpc_front.h:
+controller/api/operation.h:
+controller/codec/transcode.h:
+controller/codec/pbc.h:

@@ -1,0 +1,50 @@
+build2/obj/controller/api/describe_node.o: controller/api/describe_node.c \
+ controller/api/describe.h controller/api/call.h common/base/arena.h \
+ common/base/mem.h common/base/buf.h controller/api/api_error.h \
+ common/base/err.h common/net/grpc.h common/base/str.h common/net/http.h \
+ common/loop/loop.h common/net/addr.h common/net/stream.h \
+ common/net/tls.h common/net/pki.h controller/core/command.h \
+ controller/core/model.h common/base/id.h controller/auth/principal.h \
+ controller/engine/engine.h common/base/list.h controller/core/audit.h \
+ controller/core/store.h controller/core/leader.h controller/ring/ring.h \
+ controller/codec/object.h build2/gen/proto/ecs/v1/cluster.pb-c.h \
+ build2/gen/proto/ecs/v1/enums.pb-c.h \
+ build2/gen/proto/ecs/v1/types.pb-c.h \
+ build2/gen/google/protobuf/timestamp.pb-c.h \
+ build2/gen/proto/ecs/v1/container_instance.pb-c.h \
+ build2/gen/proto/ecs/v1/service.pb-c.h \
+ build2/gen/proto/ecs/v1/task.pb-c.h controller/api/ref.h
+controller/api/describe.h:
+controller/api/call.h:
+common/base/arena.h:
+common/base/mem.h:
+common/base/buf.h:
+controller/api/api_error.h:
+common/base/err.h:
+common/net/grpc.h:
+common/base/str.h:
+common/net/http.h:
+common/loop/loop.h:
+common/net/addr.h:
+common/net/stream.h:
+common/net/tls.h:
+common/net/pki.h:
+controller/core/command.h:
+controller/core/model.h:
+common/base/id.h:
+controller/auth/principal.h:
+controller/engine/engine.h:
+common/base/list.h:
+controller/core/audit.h:
+controller/core/store.h:
+controller/core/leader.h:
+controller/ring/ring.h:
+controller/codec/object.h:
+build2/gen/proto/ecs/v1/cluster.pb-c.h:
+build2/gen/proto/ecs/v1/enums.pb-c.h:
+build2/gen/proto/ecs/v1/types.pb-c.h:
+build2/gen/google/protobuf/timestamp.pb-c.h:
+build2/gen/proto/ecs/v1/container_instance.pb-c.h:
+build2/gen/proto/ecs/v1/service.pb-c.h:
+build2/gen/proto/ecs/v1/task.pb-c.h:
+controller/api/ref.h:

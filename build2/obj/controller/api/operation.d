@@ -1,0 +1,36 @@
+build2/obj/controller/api/operation.o: controller/api/operation.c \
+ controller/api/operation.h controller/api/call.h common/base/arena.h \
+ common/base/mem.h common/base/buf.h controller/api/api_error.h \
+ common/base/err.h common/net/grpc.h common/base/str.h common/net/http.h \
+ common/loop/loop.h common/net/addr.h common/net/stream.h \
+ common/net/tls.h common/net/pki.h controller/core/command.h \
+ controller/core/model.h common/base/id.h controller/auth/principal.h \
+ controller/engine/engine.h common/base/list.h controller/core/audit.h \
+ controller/core/store.h controller/core/leader.h controller/ring/ring.h \
+ controller/codec/object.h
+controller/api/operation.h:
+controller/api/call.h:
+common/base/arena.h:
+common/base/mem.h:
+common/base/buf.h:
+controller/api/api_error.h:
+common/base/err.h:
+common/net/grpc.h:
+common/base/str.h:
+common/net/http.h:
+common/loop/loop.h:
+common/net/addr.h:
+common/net/stream.h:
+common/net/tls.h:
+common/net/pki.h:
+controller/core/command.h:
+controller/core/model.h:
+common/base/id.h:
+controller/auth/principal.h:
+controller/engine/engine.h:
+common/base/list.h:
+controller/core/audit.h:
+controller/core/store.h:
+controller/core/leader.h:
+controller/ring/ring.h:
+controller/codec/object.h:

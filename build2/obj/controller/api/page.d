@@ -1,0 +1,37 @@
+build2/obj/controller/api/page.o: controller/api/page.c \
+ controller/api/page.h controller/api/call.h common/base/arena.h \
+ common/base/mem.h common/base/buf.h controller/api/api_error.h \
+ common/base/err.h common/net/grpc.h common/base/str.h common/net/http.h \
+ common/loop/loop.h common/net/addr.h common/net/stream.h \
+ common/net/tls.h common/net/pki.h controller/core/command.h \
+ controller/core/model.h common/base/id.h controller/auth/principal.h \
+ controller/engine/engine.h common/base/list.h controller/core/audit.h \
+ controller/core/store.h controller/core/leader.h controller/ring/ring.h \
+ controller/codec/object.h common/base/hash.h
+controller/api/page.h:
+controller/api/call.h:
+common/base/arena.h:
+common/base/mem.h:
+common/base/buf.h:
+controller/api/api_error.h:
+common/base/err.h:
+common/net/grpc.h:
+common/base/str.h:
+common/net/http.h:
+common/loop/loop.h:
+common/net/addr.h:
+common/net/stream.h:
+common/net/tls.h:
+common/net/pki.h:
+controller/core/command.h:
+controller/core/model.h:
+common/base/id.h:
+controller/auth/principal.h:
+controller/engine/engine.h:
+common/base/list.h:
+controller/core/audit.h:
+controller/core/store.h:
+controller/core/leader.h:
+controller/ring/ring.h:
+controller/codec/object.h:
+common/base/hash.h:

@@ -1,0 +1,18 @@
+build2/obj/controller/core/placement/view.o: \
+ controller/core/placement/view.c controller/core/placement/view.h \
+ common/base/err.h common/base/id.h common/base/str.h common/base/mem.h \
+ controller/core/placement/query.h common/base/buf.h common/base/hash.h \
+ controller/core/placement/view_impl.h common/base/map.h \
+ controller/core/placement/portset.h controller/core/placement/shelf.h
+controller/core/placement/view.h:
+common/base/err.h:
+common/base/id.h:
+common/base/str.h:
+common/base/mem.h:
+controller/core/placement/query.h:
+common/base/buf.h:
+common/base/hash.h:
+controller/core/placement/view_impl.h:
+common/base/map.h:
+controller/core/placement/portset.h:
+controller/core/placement/shelf.h:

@@ -1,0 +1,13 @@
+build2/obj/controller/core/schema_tables.o: \
+ controller/core/schema_tables.c controller/core/schema_tables.h \
+ controller/core/schema.h common/base/arena.h common/base/mem.h \
+ controller/core/command.h controller/core/model.h common/base/id.h \
+ common/base/str.h
+controller/core/schema_tables.h:
+controller/core/schema.h:
+common/base/arena.h:
+common/base/mem.h:
+controller/core/command.h:
+controller/core/model.h:
+common/base/id.h:
+common/base/str.h:

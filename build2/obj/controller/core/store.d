@@ -1,0 +1,22 @@
+build2/obj/controller/core/store.o: controller/core/store.c \
+ controller/core/store.h common/base/err.h common/base/mem.h \
+ controller/core/command.h controller/core/model.h common/base/id.h \
+ common/base/str.h common/base/hash.h controller/core/store_impl.h \
+ common/base/arena.h common/base/map.h controller/core/limits.h \
+ controller/core/placement/portset.h controller/core/schema.h \
+ controller/core/table.h
+controller/core/store.h:
+common/base/err.h:
+common/base/mem.h:
+controller/core/command.h:
+controller/core/model.h:
+common/base/id.h:
+common/base/str.h:
+common/base/hash.h:
+controller/core/store_impl.h:
+common/base/arena.h:
+common/base/map.h:
+controller/core/limits.h:
+controller/core/placement/portset.h:
+controller/core/schema.h:
+controller/core/table.h:

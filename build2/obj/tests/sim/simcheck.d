@@ -1,0 +1,27 @@
+build2/obj/tests/sim/simcheck.o: tests/sim/simcheck.c common/base/hash.h \
+ tests/sim/simworld_impl.h common/base/heap.h common/base/mem.h \
+ common/base/list.h common/base/prng.h controller/raft/replica.h \
+ common/base/err.h controller/raftio/durable.h controller/raft/conf.h \
+ common/base/str.h controller/raftio/disk.h controller/raftio/logfile.h \
+ controller/raft/cache.h controller/raftio/transfer.h \
+ controller/raftio/message.h common/base/buf.h tests/sim/simworld.h \
+ tests/sim/simdisk.h
+common/base/hash.h:
+tests/sim/simworld_impl.h:
+common/base/heap.h:
+common/base/mem.h:
+common/base/list.h:
+common/base/prng.h:
+controller/raft/replica.h:
+common/base/err.h:
+controller/raftio/durable.h:
+controller/raft/conf.h:
+common/base/str.h:
+controller/raftio/disk.h:
+controller/raftio/logfile.h:
+controller/raft/cache.h:
+controller/raftio/transfer.h:
+controller/raftio/message.h:
+common/base/buf.h:
+tests/sim/simworld.h:
+tests/sim/simdisk.h:
