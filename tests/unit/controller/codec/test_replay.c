@@ -1,18 +1,24 @@
-/* Logs of every release, kept in tests/replay, replay to the digest that was recorded with them.
+/* Logs and checkpoints of every release, kept in tests/replay, lead to the digest that was recorded
+ * with them.
  *
  * NAME.log is a sequence of entry frames; NAME.expect is one line: revision, digest, and the number
- * of rows of each table. ECS_REPLAY_WRITE=NAME makes a new pair with the code of today; that is
- * done once a release, never to make this test pass. */
+ * of rows of each table; NAME.db is the checkpoint of that state, as one controller sends it to
+ * another. ECS_REPLAY_WRITE=NAME makes a new set with the code of today (make golden); that is done
+ * once a release, never to make this test pass. */
 #include "common/base/prng.h"
 #include "controller/codec/object.h"
+#include "controller/core/schema.h"
 #include "controller/core/store.h"
+#include "controller/storage/checkpoint.h"
 #include "tests/lib/test.h"
+#include "tests/unit/controller/storage/scratch.h"
 
 #include <dirent.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define FOLDER     "tests/replay"
 #define PATH_LEN   300
@@ -25,6 +31,7 @@ struct replay {
     struct changes changes;
     struct arena arena;
     struct result result; /* Of the last command. */
+    bool seen[CMD_N];     /* Kinds that were carried out. */
 };
 
 static void replay_open(struct replay *r)
@@ -55,6 +62,7 @@ static void apply_entry(struct replay *r, struct str entry)
     for (uint32_t i = 0; i < n; i++) {
         changes_clear(&r->changes);
         store_apply(r->store, &commands[i], &r->changes, &r->result);
+        r->seen[commands[i].kind] |= r->result.reject == REJECT_NONE;
     }
     arena_clear(&r->arena);
 }
@@ -82,19 +90,29 @@ static size_t read_file(const char *path, char *to, size_t max)
     return n;
 }
 
-static void replay_log(const char *name)
+static bool kinds_seen[CMD_N]; /* In all logs together. */
+
+static void check_expect(const struct replay *r, const char *name)
 {
     char path[PATH_LEN];
     char expect[EXPECT_MAX] = {0};
     char got[EXPECT_MAX];
-    char *log = malloc(LOG_MAX);
     struct err err = {0};
+    (void)snprintf(path, sizeof path, FOLDER "/%s.expect", name);
+    (void)read_file(path, expect, sizeof expect - 1);
+    describe(r, got);
+    ck_assert_msg(strcmp(got, expect) == 0, "%s leads to\n%swanted\n%s", name, got, expect);
+    ck_assert_msg(store_check(r->store, &err) == 0, "%s", err.text);
+}
+
+static void replay_log(const char *name)
+{
+    char path[PATH_LEN];
+    char *log = malloc(LOG_MAX);
     struct replay r;
     size_t n;
     (void)snprintf(path, sizeof path, FOLDER "/%s.log", name);
     n = read_file(path, log, LOG_MAX);
-    (void)snprintf(path, sizeof path, FOLDER "/%s.expect", name);
-    (void)read_file(path, expect, sizeof expect - 1);
     replay_open(&r);
     for (size_t at = 0; at < n;) {
         size_t length = CODEC_FRAME_HEADER + ((size_t)get_u32(log + at + 8) + 7) / 8 * 8;
@@ -102,30 +120,86 @@ static void replay_log(const char *name)
         apply_entry(&r, str_make(log + at, length));
         at += length;
     }
-    describe(&r, got);
-    ck_assert_msg(strcmp(got, expect) == 0, "%s replays to\n%swanted\n%s", name, got, expect);
-    ck_assert_msg(store_check(r.store, &err) == 0, "%s", err.text);
+    check_expect(&r, name);
+    for (int kind = 0; kind < CMD_N; kind++) {
+        kinds_seen[kind] |= r.seen[kind];
+    }
     replay_close(&r);
     free(log);
 }
 
+static void open_storage(const struct replay *r, const char *dir, struct storage **ret,
+                         struct storage_point *at)
+{
+    struct storage_options o = {.codec = r->codec, .dir = dir, .interval_ms = 1};
+    struct err err = {0};
+    ck_assert_msg(storage_open(&o, ret, at, &err) == 0, "%s", err.text);
+}
+
+/* A copy is opened: opening writes. */
+static void load_checkpoint(const char *name)
+{
+    char path[PATH_LEN];
+    char dir[SCRATCH_LEN];
+    char *bytes = malloc(LOG_MAX);
+    struct storage_point at;
+    struct storage *s;
+    struct replay r;
+    struct err err = {0};
+    size_t n;
+    FILE *f;
+    scratch_dir(dir);
+    (void)snprintf(path, sizeof path, FOLDER "/%s.db", name);
+    n = read_file(path, bytes, LOG_MAX);
+    (void)snprintf(path, sizeof path, "%s/checkpoint.db", dir);
+    f = fopen(path, "wb");
+    ck_assert_ptr_nonnull(f);
+    ck_assert_uint_eq(fwrite(bytes, 1, n, f), n);
+    ck_assert_int_eq(fclose(f), 0);
+    replay_open(&r);
+    open_storage(&r, dir, &s, &at);
+    ck_assert_msg(storage_load(s, r.store, test_mem(), &err) == 0, "%s: %s", name, err.text);
+    ck_assert_uint_eq(at.digest, store_meta(r.store)->digest);
+    ck_assert_int_eq(storage_close(s, &err), 0);
+    check_expect(&r, name);
+    replay_close(&r);
+    free(bytes);
+}
+
+/* Call with the name, without the suffix, of every file that ends with it. Returns how many. */
+static unsigned each_file(const char *suffix, void (*cb)(const char *name))
+{
+    DIR *dir = opendir(FOLDER);
+    struct dirent *entry;
+    unsigned n = 0;
+    ck_assert_ptr_nonnull(dir);
+    while ((entry = readdir(dir)) != NULL) {
+        struct str name = str_of(entry->d_name);
+        if (str_ends(name, suffix)) {
+            char base[256];
+            (void)str_copy(base, sizeof base, str_slice(name, 0, name.n - strlen(suffix)));
+            cb(base);
+            n++;
+        }
+    }
+    closedir(dir);
+    return n;
+}
+
 START_TEST(every_log_replays_to_its_digest)
     {
-        DIR *dir = opendir(FOLDER);
-        struct dirent *entry;
-        unsigned n = 0;
-        ck_assert_ptr_nonnull(dir);
-        while ((entry = readdir(dir)) != NULL) {
-            struct str name = str_of(entry->d_name);
-            if (str_ends(name, ".log")) {
-                char base[256];
-                (void)str_copy(base, sizeof base, str_slice(name, 0, name.n - 4));
-                replay_log(base);
-                n++;
-            }
+        ck_assert_uint_gt(each_file(".log", replay_log), 1);
+        for (int kind = CMD_CLUSTER_CREATE; kind < CMD_N; kind++) {
+            bool in_logs = kind != CMD_EPOCH; /* Applied offline only. */
+            ck_assert_msg(kinds_seen[kind] || !in_logs,
+                          "command %d is carried out in no log: make golden", kind);
         }
-        closedir(dir);
-        ck_assert_uint_gt(n, 0);
+    }
+END_TEST
+
+START_TEST(every_checkpoint_loads_with_its_digest)
+    {
+        ck_assert_uint_gt(each_file(".db", load_checkpoint), 0);
     }
 END_TEST
 
@@ -149,6 +223,10 @@ static void put(struct writer *w, struct command *cmd)
     size_t before = w->log.len;
     cmd->at_ms = 1700000000000 + (int64_t)w->n * 1700;
     cmd->seed = w->n * 0x9e3779b97f4a7c15ull;
+    if (w->n % 3 == 0) {
+        cmd->caller = STR("admin/somebody");
+        cmd->call = STR("SomeOperation");
+    }
     w->n++;
     ck_assert_int_eq(codec_encode_batch(w->r.codec, cmd, 1, 1, &w->log, NULL), 0);
     apply_entry(&w->r, str_make((char *)w->log.data + before, w->log.len - before));
@@ -168,6 +246,8 @@ static void put_clusters(struct writer *w)
     cmd.u.cluster.spec = STR("\x1a\0");
     put(w, &cmd);
     cmd = (struct command){.kind = CMD_SET_FEATURE_LEVEL, .u.feature_level = 1};
+    put(w, &cmd);
+    cmd = (struct command){.kind = CMD_IDENTITY};
     put(w, &cmd);
     cmd = (struct command){.kind = CMD_CLUSTER_DELETE, .u.name.name = STR("default")};
     put(w, &cmd);
@@ -341,12 +421,20 @@ static void put_rest(struct writer *w)
     cmd.u.attributes.v = &attribute;
     cmd.u.attributes.n = 1;
     put(w, &cmd);
+    cmd.kind = CMD_ATTRIBUTES_DELETE;
+    if (prng_below(&w->p, 2) == 0) {
+        put(w, &cmd);
+    }
     cmd = (struct command){.kind = CMD_TAG};
     cmd.u.tags.kind = KIND_NODE;
     cmd.u.tags.id = w->nodes[2];
     cmd.u.tags.slot = store_find_node(w->r.store, w->nodes[2]);
     cmd.u.tags.tags = (struct tags){&tag, 1};
     put(w, &cmd);
+    if (prng_below(&w->p, 2) == 0) {
+        cmd.kind = CMD_UNTAG;
+        put(w, &cmd);
+    }
     cmd = (struct command){.kind = CMD_DIGEST};
     cmd.u.digest.revision = meta->revision;
     cmd.u.digest.digest = meta->digest;
@@ -392,10 +480,58 @@ static void write_file(const char *name, const char *suffix, const void *bytes, 
     char path[PATH_LEN];
     FILE *f;
     (void)snprintf(path, sizeof path, FOLDER "/%s.%s", name, suffix);
-    f = fopen(path, "wb");
-    ck_assert_ptr_nonnull(f);
+    f = fopen(path, "wbx"); /* What is there was released, and stays. */
+    ck_assert_msg(f != NULL, "%s: is there already, or cannot be written", path);
     ck_assert_uint_eq(fwrite(bytes, 1, n, f), n);
     ck_assert_int_eq(fclose(f), 0);
+}
+
+static void put_rows(struct replay *r, struct storage *s)
+{
+    struct buf row;
+    buf_init(&row, test_mem(), 1u << 20);
+    for (int kind = 1; kind < KIND_N; kind++) {
+        for (uint32_t slot = 0; slot < store_slots(r->store, (enum kind)kind); slot++) {
+            const void *v = store_row(r->store, (enum kind)kind, slot);
+            if (v == NULL) {
+                continue;
+            }
+            buf_clear(&row);
+            ck_assert_int_eq(codec_encode_row(r->codec, (enum kind)kind, v, &row, NULL), 0);
+            storage_row(s, (uint8_t)kind, slot, row.data, row.len);
+        }
+    }
+    buf_close(&row);
+}
+
+/* As it is sent to another controller: one file, with the hash over its rows. */
+static void write_checkpoint(struct replay *r, uint64_t index, const char *name)
+{
+    const struct meta *meta = store_meta(r->store);
+    struct storage_point at;
+    struct storage_snapshot *copy;
+    struct storage *s;
+    char dir[SCRATCH_LEN];
+    uint8_t *bytes;
+    uint64_t size;
+    size_t n;
+    scratch_dir(dir);
+    open_storage(r, dir, &s, &at);
+    put_rows(r, s);
+    storage_commit(s, &(struct storage_point){index, 1, meta->revision, meta->digest});
+    while (storage_durable(s).index < index) {
+        (void)nanosleep(&(struct timespec){0, 1000000}, NULL);
+    }
+    while (storage_snapshot_open(s, &copy, &at, &size, NULL) != 0) {
+        (void)nanosleep(&(struct timespec){0, 1000000}, NULL);
+    }
+    bytes = malloc(size);
+    ck_assert_int_eq(storage_snapshot_read(copy, 0, bytes, size, &n, NULL), 0);
+    ck_assert_uint_eq(n, size);
+    write_file(name, "db", bytes, n);
+    storage_snapshot_close(copy);
+    ck_assert_int_eq(storage_close(s, NULL), 0);
+    free(bytes);
 }
 
 static void write_log(const char *name)
@@ -419,6 +555,7 @@ static void write_log(const char *name)
     describe(&w.r, expect);
     write_file(name, "log", w.log.data, w.log.len);
     write_file(name, "expect", expect, strlen(expect));
+    write_checkpoint(&w.r, w.n, name);
     buf_close(&w.log);
     replay_close(&w.r);
 }
@@ -436,6 +573,6 @@ int main(void)
 {
     Suite *s = suite_create("replay");
     TEST_CASE(s, "replay", 60, a_log_made_now_is_written_when_asked_for,
-              every_log_replays_to_its_digest);
-    return test_run(s);
+              every_log_replays_to_its_digest, every_checkpoint_loads_with_its_digest);
+    return scratch_run(s);
 }
