@@ -68,7 +68,7 @@ BIN := $(if $(wildcard controller/main.c),$(BUILD)/bin/ecs-controller) \
        $(if $(wildcard admin/main.c),$(BUILD)/bin/ecs-admin)
 
 # --- the targets of `make help` --------------------------------------------------------------------
-.PHONY: all demo test test-unit test-integration test-e2e test-runbooks bench fuzz sim chaos soak lint format install \
+.PHONY: all demo test test-unit test-integration test-e2e test-attack golden test-runbooks bench fuzz sim chaos soak lint format install \
         uninstall clean help build-tests deps man
 
 all: $(BIN) man ## build the programs under build/bin
@@ -187,9 +187,11 @@ integ_src := $(shell find tests/integration -name 'test_*.c' 2>/dev/null | LC_AL
 bench_src := $(shell find tests/bench -name '*.c' 2>/dev/null | LC_ALL=C sort)
 fuzz_src  := $(shell find tests/fuzz -name 'fuzz_*.c' 2>/dev/null | LC_ALL=C sort)
 sim_src   := $(wildcard tests/sim/*.c)
+attack_src := $(wildcard tests/attack/attack_*.c)
 unit_bin  := $(patsubst tests/%.c,$(BUILD)/tests/%,$(unit_src))
 integ_bin := $(patsubst tests/%.c,$(BUILD)/tests/%,$(integ_src))
 bench_bin := $(foreach f,$(bench_src),$(BUILD)/bench/$(basename $(notdir $(f))))
+attack_bin := $(patsubst tests/%.c,$(BUILD)/%,$(attack_src))
 fuzz_bin  := $(foreach f,$(fuzz_src),$(BUILD)/fuzz/$(basename $(notdir $(f))))
 
 archives_common     := $(lib_common)
@@ -230,6 +232,12 @@ $(BUILD)/lib/libfaultfs.so: tests/e2e/chaos/faultfs.c
 	@echo "link $@"
 	$(Q)$(CC) -D_GNU_SOURCE -std=c11 -O2 -g -fPIC -shared $(WARN) -o $@ $< -lpthread
 
+attack_lib := $(call objs,tests/attack/attack.c tests/attack/wire.c)
+$(attack_bin): $(BUILD)/attack/%: $(BUILD)/obj/tests/attack/%.o $(attack_lib) $(archives_controller)
+	@mkdir -p $(@D)
+	@$(CC) $(LDFLAGS) -o $@ $(filter %.o %.a,$^) $(CTRL_LIBS)
+$(call objs,$(attack_src)): | $(gen_hdr)
+
 build-tests: $(unit_bin) $(integ_bin)
 
 test-unit: $(unit_bin) ## unit and property tests (Check)
@@ -243,6 +251,13 @@ test-e2e: all $(BUILD)/bin/ecs-load ## the lab: namespaces, real containers, aws
 
 test-runbooks: all ## every runbook of docs/operations.md carried out in a lab
 	@tests/run-tests.sh $(BUILD) $(wildcard tests/e2e/runbooks/*.sh)
+
+golden: $(BUILD)/tests/unit/controller/codec/test_replay ## write tests/replay/NAME.* with the code of today: NAME=v1.2.3
+	@test -n "$(NAME)" || { echo "make golden NAME=v$(VERSION)" >&2; exit 2; }
+	@ECS_REPLAY_WRITE=$(NAME) $<
+
+test-attack: all $(attack_bin) ## attack a real cluster: peer port and front door (ATTACK_SECONDS, ATTACK_SEED)
+	@BUILD=$(BUILD) tests/attack/run.sh
 
 bench: all $(bench_bin) $(BUILD)/bin/ecs-load ## programs that measure; each prints a table and writes build/bench/NAME.json
 	@for b in $(bench_bin); do $$b --json $$b.json $(BENCHFLAGS) || exit 1; done

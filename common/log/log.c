@@ -233,6 +233,24 @@ static void write_all(int fd, const char *bytes, size_t n)
     }
 }
 
+bool log_allow(struct log_limit *l, unsigned per_s, uint64_t *ret_left_out)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    if (l->second != (int64_t)now.tv_sec) {
+        l->second = (int64_t)now.tv_sec;
+        l->n = 0;
+    }
+    if (l->n == per_s) {
+        l->left_out++;
+        return false;
+    }
+    l->n++;
+    *ret_left_out = l->left_out;
+    l->left_out = 0;
+    return true;
+}
+
 void log_dump(int fd)
 {
     size_t first = sink.ring_len < LOG_RING_MAX - sink.ring_start ? sink.ring_len

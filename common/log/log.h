@@ -42,6 +42,17 @@ bool log_level_parse(struct str text, enum log_level *ret);
 /* Is anything at this level written? For fields that are costly to compute. */
 bool log_enabled(enum log_level level);
 
+/* For events that somebody outside can cause at will: at most `per_s` lines a second. One for each
+ * kind of event, zeroed before use, on one thread. */
+struct log_limit {
+    int64_t second;
+    unsigned n;
+    uint64_t left_out;
+};
+
+/* May one more be written now? Then *ret_left_out is how many were not since the last one. */
+bool log_allow(struct log_limit *l, unsigned per_s, uint64_t *ret_left_out);
+
 /* Write the ring, oldest line first, to fd. Safe in a signal handler. */
 void log_dump(int fd);
 

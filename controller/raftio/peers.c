@@ -54,7 +54,8 @@ struct peer { /* One other member; a slot of the table. */
 struct inbound { /* An accepted connection. */
     struct peers *p;
     struct stream *stream;
-    struct peer *from; /* NULL until hello. */
+    struct peer *from;        /* NULL until hello. */
+    struct loop_timer *hello; /* Until hello. */
     struct buf buf;
     struct inbound *next;
 };
@@ -68,7 +69,8 @@ struct peers {
     char address[CONF_ADDRESS_MAX]; /* Our own; "" when unknown. */
     char software[SOFTWARE_MAX];
     struct inbound *inbound; /* All of them. */
-    struct buf frame;        /* For encoding. */
+    struct log_limit refusals;
+    struct buf frame; /* For encoding. */
 };
 
 static void connect_peer(struct peer *peer);
@@ -401,6 +403,7 @@ static void forget_inbound(struct inbound *in)
     if (in->from != NULL && in->from->in == in) {
         in->from->in = NULL;
     }
+    loop_timer_close(in->hello);
     buf_close(&in->buf);
     mem_free(in->p->config.mem, in, sizeof *in);
 }
@@ -472,6 +475,7 @@ static int accept_hello(struct inbound *in, const struct message_hello *hello, s
     peer->said = hello->incarnation;
     (void)str_copy(peer->software, sizeof peer->software, hello->software);
     in->from = peer;
+    loop_timer_stop(in->hello);
     return 0;
 }
 
@@ -499,8 +503,7 @@ static int take_body(struct inbound *in, const uint8_t *body, size_t len, struct
     case MESSAGE_CHUNK_ACK:
         break;
     }
-    p->events->message(p->ctx, in->from->id, &m);
-    return 0;
+    return p->events->message(p->ctx, in->from->id, &m, err);
 }
 
 /* Take every whole message out of the buffer. */
@@ -511,6 +514,9 @@ static int take_messages(struct inbound *in, struct err *err)
     while (rv == 0 && in->buf.len - at >= MESSAGE_HEAD) {
         size_t len;
         rv = message_body_len(in->buf.data + at, &len, err);
+        if (rv == 0 && in->from == NULL && len > PEERS_HELLO_MAX) {
+            rv = err_set(err, ERR_PROTOCOL, "first message is not hello");
+        }
         if (rv != 0 || in->buf.len - at - MESSAGE_HEAD < len) {
             break;
         }
@@ -526,8 +532,12 @@ static void refuse(struct inbound *in, const struct err *err)
 {
     char text[ADDR_TEXT_MAX];
     struct message m = {.kind = MESSAGE_REFUSED};
-    log_warn("raft.peer_refused", log_str("from", addr_text(stream_peer_addr(in->stream), text)),
-             log_err(err));
+    uint64_t left_out;
+    if (log_allow(&in->p->refusals, PEERS_REFUSALS_S, &left_out)) {
+        log_warn("raft.peer_refused",
+                 log_str("from", addr_text(stream_peer_addr(in->stream), text)), log_err(err),
+                 log_u64("left_out", left_out));
+    }
     if (in->from != NULL) {
         stream_abort(in->stream);
         return;
@@ -540,6 +550,13 @@ static void refuse(struct inbound *in, const struct err *err)
     message_encode(&m, &in->p->frame);
     (void)stream_write(in->stream, in->p->frame.data, in->p->frame.len);
     stream_close(in->stream);
+}
+
+static void on_no_hello(void *data)
+{
+    struct err err = {0};
+    (void)err_set(&err, ERR_TIMEOUT, "no hello within %u ms", PEERS_HELLO_MS);
+    refuse(data, &err);
 }
 
 static void on_in_read(struct stream *s, void *data, const uint8_t *bytes, size_t n)
@@ -583,13 +600,21 @@ static void on_accept(struct listener *l, struct stream *s, void *data)
 {
     struct peers *p = data;
     struct inbound *in = mem_alloc(p->config.mem, sizeof *in);
+    struct err err = {0};
     (void)l;
     in->p = p;
     in->stream = s;
     in->next = p->inbound;
     buf_init(&in->buf, p->config.mem, MESSAGE_HEAD + MESSAGE_BODY_MAX);
+    in->hello = loop_timer_open(p->config.loop, on_no_hello, in);
+    loop_timer_start(in->hello, PEERS_HELLO_MS);
     p->inbound = in;
     stream_accept(s, &in_events, in);
+    if (p->config.tls_server != NULL && stream_peer(s)->role != PKI_ROLE_CONTROLLER) {
+        (void)err_set(&err, ERR_DENIED, "certificate says %s %s",
+                      pki_role_name(stream_peer(s)->role), stream_peer(s)->id);
+        refuse(in, &err);
+    }
 }
 
 /* --- life ------------------------------------------------------------------------------------ */
@@ -623,7 +648,11 @@ static struct str listen_text(const struct peers_config *c)
 static int open_listener(struct peers *p, struct err *err)
 {
     struct str text = listen_text(&p->config);
-    struct listener_options o = {.tls = p->config.tls_server, .max_streams = 64};
+    struct listener_options o = {
+        .tls = p->config.tls_server,
+        .max_streams = PEERS_STREAMS_MAX,
+        .max_per_ip = PEERS_PER_IP_MAX,
+    };
     int rv;
     if (text.n == 0) {
         return err_set(err, ERR_INVALID, "controller %" PRIu64 " is not among the members",

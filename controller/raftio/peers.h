@@ -19,6 +19,11 @@
 
 #define PEERS_QUEUE_MAX   25165824u /* 24 MiB; bytes unsent to one peer. */
 #define PEERS_QUEUE_BULK  8388608u  /* 8 MiB; beyond it entries are dropped. */
+#define PEERS_HELLO_MS    5000u     /* For hello, after the handshake. */
+#define PEERS_HELLO_MAX   1200u     /* Bytes of it; until then nobody knows who speaks. */
+#define PEERS_STREAMS_MAX 1024u     /* Connections that were accepted; */
+#define PEERS_PER_IP_MAX  32u       /* of one address before the handshake is over. */
+#define PEERS_REFUSALS_S  2u        /* Lines of log a second about refused ones. */
 #define PEERS_QUEUE_CHUNK 524288u   /* 512 KiB; beyond it no pieces of checkpoints. */
 
 struct peers;       /* Opaque. */
@@ -45,8 +50,9 @@ struct peers_config { /* Copied, but the TLS contexts. */
 };
 
 struct peers_events {
-    /* A checked message from a member. Borrowed for the call. */
-    void (*message)(void *ctx, uint64_t from, const struct message *m);
+    /* A checked message from a member. Borrowed for the call. An error ends the connection: no
+     * honest member would have said that. */
+    int (*message)(void *ctx, uint64_t from, const struct message *m, struct err *err);
     /* Somebody who is no peer, but has a controller's certificate of this id, says hello. 0: take
      * it as a peer until the next peers_update(); otherwise why not, with a sentence in err. */
     int (*stranger)(void *ctx, uint64_t id, struct err *err);

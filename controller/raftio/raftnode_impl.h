@@ -14,6 +14,7 @@
 #include "controller/raftio/durable.h"
 #include "controller/raftio/peers.h"
 #include "controller/raftio/raftnode.h"
+#include "controller/raftio/suspect.h"
 #include "controller/raftio/transfer.h"
 #include "controller/raftio/writer.h"
 
@@ -82,6 +83,8 @@ struct raftnode {
     bool handed_over;
     bool told_stopped;
     uint64_t stop_deadline_ms;
+
+    struct suspect suspect;
 
     /* Checkpoints. */
     uint64_t checkpoint_wanted;

@@ -200,18 +200,28 @@ const struct writer_events raftnode_writer_events = {
 
 /* --- from the peers -------------------------------------------------------------------------- */
 
-static void on_message(void *ctx, uint64_t from, const struct message *m)
+static int on_message(void *ctx, uint64_t from, const struct message *m, struct err *err)
 {
     struct raftnode *n = ctx;
-    struct err err = {0};
+    struct replica_status status;
+    struct err fatal = {0};
+    int rv;
     if (n->dead) {
-        return;
+        return 0;
+    }
+    status = replica_status(n->replica);
+    rv = suspect_check(&n->suspect, m, from, &status, err);
+    if (rv != 0) {
+        return rv;
     }
     if (m->kind == MESSAGE_REPLICA) {
-        raftnode_after(n, replica_receive(n->replica, clock_mono_ms(), &m->replica, &err), &err);
-    } else if (!n->stopping) {
+        rv = replica_receive(n->replica, clock_mono_ms(), &m->replica, &fatal);
+        raftnode_after(n, rv, &fatal);
+    } else if (!n->stopping && (m->kind != MESSAGE_CHUNK ||
+                                suspect_chunk_is_leaders(&n->suspect, &m->chunk, from, &status))) {
         transfer_receive(n->transfer, clock_mono_ms(), from, m);
     }
+    return 0;
 }
 
 static void on_peer_closed(void *ctx, uint64_t id)
