@@ -1,7 +1,8 @@
-/* Three things on disk and one outside (the checkpoint) that must fit together.
+/* Four things on disk and one outside (the checkpoint) that must fit together.
  *
- * vote, both slots:            u64 id, u64 term, u64 vote, u64 incarnation, u64 flags (1: joining,
- *                              no entry was ever durable); 0.1 stopped after vote
+ * vote, both slots:            u64 id, u64 term, u64 vote
+ * self, both slots:            u64 incarnation, u64 flags (1: joining, no entry was ever durable);
+ *                              0.1.0 has no such file, and does not mind it
  * members, one slot at a time: u64 index, u64 term, u64 configuration's index, configuration
  *
  * The members record says who the voters were as of an index not above the checkpoint; later
@@ -22,8 +23,9 @@
 
 #define VOTE_FILE    "vote"
 #define MEMBERS_FILE "members"
-#define VOTE_BYTES   40u
-#define VOTE_BYTES_1 24u
+#define SELF_FILE    "self"
+#define VOTE_BYTES   24u
+#define SELF_BYTES   16u
 #define FLAG_JOINING 1u
 #define MEMBERS_HEAD 24u
 #define NO_SLOT      2u
@@ -35,6 +37,7 @@ struct durable {
     const struct mem *mem;
     struct durable_settings set;
     struct slots vote;
+    struct slots self;
     struct slots members;
     uint64_t incarnation;
     bool joining;
@@ -116,7 +119,8 @@ void durable_install_end(struct durable *d)
     d->used = d->next;
 }
 
-/* --- vote ------------------------------------------------------------------------------------ */
+/* --- vote and self ---------------------------------------------------------------------------
+ */
 
 int durable_save_vote(struct durable *d, uint64_t term, uint64_t vote, struct err *err)
 {
@@ -124,19 +128,7 @@ int durable_save_vote(struct durable *d, uint64_t term, uint64_t vote, struct er
     put_u64(bytes, d->set.id);
     put_u64(bytes + 8, term);
     put_u64(bytes + 16, vote);
-    put_u64(bytes + 24, d->incarnation);
-    put_u64(bytes + 32, d->joining ? FLAG_JOINING : 0);
     return slots_put_both(&d->vote, bytes, sizeof bytes, err);
-}
-
-int durable_joined(struct durable *d, struct err *err)
-{
-    const struct slot *slot = slots_newest(&d->vote);
-    if (!d->joining || slot == NULL) {
-        return 0;
-    }
-    d->joining = false;
-    return durable_save_vote(d, get_u64(slot->bytes + 8), get_u64(slot->bytes + 16), err);
 }
 
 static int read_vote(struct durable *d, bool *ret_found, struct err *err)
@@ -146,7 +138,7 @@ static int read_vote(struct durable *d, bool *ret_found, struct err *err)
     if (slot == NULL) {
         return 0;
     }
-    if (slot->len != VOTE_BYTES && slot->len != VOTE_BYTES_1) {
+    if (slot->len != VOTE_BYTES) {
         return err_set(err, ERR_CORRUPT, "%s: %zu bytes", VOTE_FILE, slot->len);
     }
     if (get_u64(slot->bytes) != d->set.id) {
@@ -155,14 +147,39 @@ static int read_vote(struct durable *d, bool *ret_found, struct err *err)
     }
     d->boot.term = get_u64(slot->bytes + 8);
     d->boot.vote = get_u64(slot->bytes + 16);
-    if (slot->len == VOTE_BYTES) {
-        d->incarnation = get_u64(slot->bytes + 24);
-        d->joining = (get_u64(slot->bytes + 32) & FLAG_JOINING) != 0;
-    }
     /* A crash between the two copies, or a damaged one: make them two again. */
-    return slot->len == VOTE_BYTES && slots_agree(&d->vote)
-               ? 0
-               : durable_save_vote(d, d->boot.term, d->boot.vote, err);
+    return slots_agree(&d->vote) ? 0 : durable_save_vote(d, d->boot.term, d->boot.vote, err);
+}
+
+static int save_self(struct durable *d, struct err *err)
+{
+    uint8_t bytes[SELF_BYTES];
+    put_u64(bytes, d->incarnation);
+    put_u64(bytes + 8, d->joining ? FLAG_JOINING : 0);
+    return slots_put_both(&d->self, bytes, sizeof bytes, err);
+}
+
+int durable_joined(struct durable *d, struct err *err)
+{
+    if (!d->joining) {
+        return 0;
+    }
+    d->joining = false;
+    return save_self(d, err);
+}
+
+static int read_self(struct durable *d, struct err *err)
+{
+    const struct slot *slot = slots_newest(&d->self);
+    if (slot == NULL) {
+        return 0;
+    }
+    if (slot->len != SELF_BYTES) {
+        return err_set(err, ERR_CORRUPT, "%s: %zu bytes", SELF_FILE, slot->len);
+    }
+    d->incarnation = get_u64(slot->bytes);
+    d->joining = (get_u64(slot->bytes + 8) & FLAG_JOINING) != 0;
+    return slots_agree(&d->self) ? 0 : save_self(d, err);
 }
 
 /* --- first start ----------------------------------------------------------------------------- */
@@ -186,12 +203,13 @@ static int begin_log(struct durable *d, struct err *err)
 
 static int begin(struct durable *d, bool voted, struct err *err)
 {
-    int rv = 0;
+    int rv;
     if (voted) {
         d->boot.joining = d->joining;
-        return d->cache.n > 0 || d->set.checkpoint_index > 0 || d->joining
-                   ? 0
-                   : err_set(err, ERR_CORRUPT, "there is a vote but no log");
+        if (d->cache.n == 0 && d->set.checkpoint_index == 0 && !d->joining) {
+            return err_set(err, ERR_CORRUPT, "there is a vote but no log");
+        }
+        return slots_newest(&d->self) != NULL ? 0 : save_self(d, err);
     }
     if (d->cache.n > 1 || d->cache.first != 1 || d->set.checkpoint_index > 0) {
         return err_set(err, ERR_CORRUPT, "there is a log but no vote");
@@ -199,7 +217,8 @@ static int begin(struct durable *d, bool voted, struct err *err)
     d->joining = d->set.joining && d->cache.n == 0;
     d->boot.joining = d->joining;
     d->boot.term = d->joining ? 0 : 1;
-    if (d->cache.n == 0 && !d->joining) {
+    rv = save_self(d, err);
+    if (rv == 0 && d->cache.n == 0 && !d->joining) {
         rv = begin_log(d, err);
     }
     return rv != 0 ? rv : durable_save_vote(d, d->boot.term, 0, err);
@@ -285,6 +304,9 @@ static int fit(struct durable *d, struct err *err)
     bool voted;
     int rv = read_vote(d, &voted, err);
     if (rv == 0) {
+        rv = read_self(d, err);
+    }
+    if (rv == 0) {
         rv = begin(d, voted, err);
     }
     if (rv == 0 && d->set.checkpoint_index > 0) {
@@ -313,6 +335,9 @@ int durable_open(const struct disk *disk, const struct mem *mem,
     d->used = NO_SLOT;
     d->incarnation = settings->incarnation;
     rv = slots_open(&d->vote, disk, VOTE_FILE, err);
+    if (rv == 0) {
+        rv = slots_open(&d->self, disk, SELF_FILE, err);
+    }
     if (rv == 0) {
         rv = slots_open(&d->members, disk, MEMBERS_FILE, err);
     }
@@ -346,6 +371,7 @@ void durable_close(struct durable *d)
     durable_boot_done(d);
     logfile_close(d->log);
     slots_close(&d->vote);
+    slots_close(&d->self);
     slots_close(&d->members);
     mem_free(d->mem, d, sizeof *d);
 }
