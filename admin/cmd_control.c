@@ -28,6 +28,8 @@ static const struct column status_columns[] = {
     {"NODE SESSIONS", "sessions", NULL, false},
     {"CLUSTER ID", "clusterId", NULL, false},
     {"EPOCH", "epoch", NULL, false},
+    {"FEATURE LEVEL", "featureLevel", NULL, false},
+    {"VOTERS' LEVEL", "votersLevel", NULL, false},
     {"ACCOUNT", "account", NULL, false},
     {"REGION", "region", NULL, false},
 };
@@ -52,6 +54,18 @@ static int run_status(struct cli *cli, const struct args *args)
     (void)args;
     if (rv == EXIT_OK) {
         render_object(cli, out, status_columns, sizeof status_columns / sizeof status_columns[0]);
+        json_decref(out);
+    }
+    return rv;
+}
+
+static int run_finalize(struct cli *cli, const struct args *args)
+{
+    json_t *out = NULL;
+    int rv = call(cli, "admin.FinalizeUpgrade", NULL, &out);
+    (void)args;
+    if (rv == EXIT_OK) {
+        say(cli, "feature level %lld", (long long)value_number(out, "featureLevel", 0));
         json_decref(out);
     }
     return rv;
@@ -128,6 +142,9 @@ const struct command_def control_commands[] = {
      run_status},
     {"raft", "transfer", "[MEMBER]", 0, 1, "Hand leadership to another controller.", NULL,
      run_transfer},
+    {"raft", "finalize", "", 0, 0,
+     "Let the cluster use what all controllers understand now; there is no way back.", NULL,
+     run_finalize},
     {"plan", "run", "NAME[:REVISION] [--count N]", 1, 1,
      "Where task run would put the tasks, and why not elsewhere.", plan_options, run_plan},
     {NULL, NULL, NULL, 0, 0, NULL, NULL, NULL},

@@ -51,6 +51,8 @@ static int status_read(struct api_call *c)
     m->account = arena_strdup(&c->arena, api_names(c->api)->account);
     m->region = arena_strdup(&c->arena, api_names(c->api)->region);
     set_identity(c, meta, m);
+    API_SET(m, feature_level, meta->feature_level);
+    API_SET(m, voters_level, engine_voters_level(e));
     c->response = &m->base;
     return 0;
 }
@@ -139,6 +141,39 @@ static int transfer_read(struct api_call *c)
 }
 
 const struct api_handler op_transfer_leadership = {.kind = API_LEAD, .read = transfer_read};
+
+/* --- FinalizeUpgrade ---------------------------------------------------------------------------
+ */
+
+static int finalize_decide(struct api_call *c, struct command *cmd)
+{
+    uint32_t level = engine_voters_level(api_engine(c->api));
+    uint32_t now = store_meta(api_store(c))->feature_level;
+    if (level == 0) {
+        return api_fail(c, API_CLIENT,
+                        "A controller is not connected: what it understands is not known, and it "
+                        "could not come back.");
+    }
+    cmd->kind = CMD_SET_FEATURE_LEVEL;
+    cmd->u.feature_level = level > now ? level : now;
+    return 0;
+}
+
+static int finalize_applied(struct api_call *c, const struct result *result)
+{
+    Ecs__Admin__V1__FinalizeUpgradeResponse *m =
+        api_new(c, &ecs__admin__v1__finalize_upgrade_response__descriptor);
+    (void)result;
+    API_SET(m, feature_level, store_meta(api_store(c))->feature_level);
+    c->response = &m->base;
+    return 0;
+}
+
+const struct api_handler op_finalize_upgrade = {
+    .kind = API_WRITE,
+    .decide = finalize_decide,
+    .applied = finalize_applied,
+};
 
 /* --- CreateJoinToken ---------------------------------------------------------------------------
  */

@@ -47,6 +47,7 @@ static const struct binding_row ecs_rows[] = {
 /* GetTaskLogs and Backup are streams, see stream.c; the row of GetTaskLogs finds the task. */
 static const struct binding_row admin_rows[] = {
     {"CreateJoinToken", &op_create_join_token},
+    {"FinalizeUpgrade", &op_finalize_upgrade},
     {"GetStatus", &op_get_status},
     {"GetTaskLogs", &op_get_task_logs},
     {"ListHistory", &op_list_history},

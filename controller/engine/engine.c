@@ -3,6 +3,7 @@
 #include "controller/engine/engine.h"
 
 #include "common/log/log.h"
+#include "controller/core/feature.h"
 #include "controller/engine/engine_int.h"
 #include "controller/raft/conf.h"
 #include "controller/raft/replica.h"
@@ -168,6 +169,7 @@ static int open_node(struct engine *e, uint64_t index, uint64_t term, struct err
     config.election_ms = e->config.election_ms;
     config.heartbeat_ms = e->config.heartbeat_ms;
     config.trailing = e->config.trailing;
+    config.feature_level = FEATURE_LEVEL;
     events.apply = on_apply;
     events.lost = on_lost;
     events.leader = on_leader;

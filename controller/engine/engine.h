@@ -112,6 +112,10 @@ struct engine_status {
     uint64_t n_history_lost; /* ... and dropped, because the disk did not take them. */
 };
 
+/* The feature level (core/feature.h) to which the cluster could be raised now: what all voters have
+ * announced; 0 while one of them is not connected. */
+uint32_t engine_voters_level(const struct engine *e);
+
 void engine_status(const struct engine *e, struct engine_status *ret);
 
 /* --- history

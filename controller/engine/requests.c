@@ -74,6 +74,11 @@ uint64_t engine_random(struct engine *e)
     return ring_random(e->ring);
 }
 
+uint32_t engine_voters_level(const struct engine *e)
+{
+    return ring_voters_level(e->ring);
+}
+
 void engine_status(const struct engine *e, struct engine_status *ret)
 {
     const struct ring_status ring = ring_status(e->ring);

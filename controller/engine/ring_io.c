@@ -69,6 +69,11 @@ static int on_ask(void *ctx, struct ring_read *r, struct err *err)
     return raftnode_read(e->node, on_fresh, r, err);
 }
 
+static uint32_t on_voters_level(void *ctx)
+{
+    return raftnode_voters_level(((struct engine *)ctx)->node);
+}
+
 static void on_wake(void *ctx)
 {
     struct engine *e = ctx;
@@ -165,6 +170,7 @@ const struct ring_io engine_ring_io = {
     .random = on_random,
     .propose = on_propose,
     .ask = on_ask,
+    .voters_level = on_voters_level,
     .wake = on_wake,
     .wake_after = on_wake_after,
     .row = on_row,

@@ -3,8 +3,9 @@
  *   0  u32  length of the body
  *   4  u8   code, then by code:
  *
- *   1 hello              u32 version, u64 from, u64 to, u64 incarnation,
- *                        u16 length, address, u16 length, software
+ *   1 hello              u32 version, u64 from, u64 to; from version 2 on: u64 incarnation,
+ *                        u16 length, address, u16 length, software, u16 feature level, then
+ *                        whatever later versions add
  *   2 append             u64 term, u64 prev index, u64 prev term, u64 commit, u16 n,
  *                        n times { u64 term, u8 type, u32 length, bytes }
  *   3 append result      u64 term, u64 rejected, u64 last, u16 capacity
@@ -199,9 +200,12 @@ static void put_hello(const struct message_hello *m, struct buf *out)
     buf_put_u32(out, m->version);
     buf_put_u64(out, m->from);
     buf_put_u64(out, m->to);
-    buf_put_u64(out, m->incarnation);
-    put_text(out, m->address);
-    put_text(out, m->software);
+    if (m->version > 1) {
+        buf_put_u64(out, m->incarnation);
+        put_text(out, m->address);
+        put_text(out, m->software);
+        buf_put_u16(out, m->level);
+    }
     frame_end(out, at);
 }
 
@@ -511,13 +515,21 @@ static int get_hello(struct reader *r, struct message_hello *m, struct err *err)
     m->version = take_u32(r);
     m->from = take_u64(r);
     m->to = take_u64(r);
-    if (m->version != MESSAGE_VERSION) {
-        (void)take(r, r->n);
-        return 0;
+    m->level = 1;
+    rv = check_u64("hello.version", m->version, 1, UINT32_MAX, err);
+    if (rv != 0 || m->version == 1) {
+        return rv;
     }
     m->incarnation = take_u64(r);
     rv = take_text(r, "hello.address", &m->address, err);
-    return rv != 0 ? rv : take_text(r, "hello.software", &m->software, err);
+    if (rv == 0) {
+        rv = take_text(r, "hello.software", &m->software, err);
+    }
+    m->level = take_u16(r);
+    if (rv == 0 && m->version > MESSAGE_VERSION) {
+        (void)take(r, r->n); /* What is not known yet. */
+    }
+    return rv != 0 ? rv : check_u64("hello.level", m->level, 1, UINT16_MAX, err);
 }
 
 static int get_refused(struct reader *r, struct message_refused *m, struct err *err)

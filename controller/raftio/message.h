@@ -31,12 +31,13 @@ enum message_kind {
 };
 
 struct message_hello {
-    uint32_t version; /* The rest is not read when it is another one. */
+    uint32_t version; /* 1: 0.1.0, which refuses any other. Later ones only add fields. */
     uint64_t from;    /* Member ids. */
     uint64_t to;
     uint64_t incarnation; /* Of the sender's data directory. */
     struct str address;   /* "PEER/API" of the sender; empty: not known. Borrowed. */
     struct str software;  /* Its version, for people. Borrowed. */
+    uint16_t level;       /* Its feature level (controller/core/feature.h). Version 1: 1. */
 };
 
 enum message_refusal {

@@ -20,12 +20,13 @@
 #include <stdio.h>
 #include <string.h>
 
-#define RETRY_MS_MIN 50u
-#define RETRY_MS_MAX 1000u
-#define SOFTWARE_MAX 32u
-#define PEERS_MAX    (2u * CONF_MEMBERS_MAX) /* Of a configuration, and of the one before it. */
-#define ANSWER_MAX   (MESSAGE_HEAD + 3u + MESSAGE_TEXT_MAX)
-#define REFUSED_MS   60000u /* Between two complaints about one peer. */
+#define RETRY_MS_MIN     50u
+#define RETRY_MS_MAX     1000u
+#define SOFTWARE_MAX     32u
+#define PEERS_MAX        (2u * CONF_MEMBERS_MAX) /* Of a configuration, and of the one before it. */
+#define ANSWER_MAX       (MESSAGE_HEAD + 3u + MESSAGE_TEXT_MAX)
+#define REFUSED_MS       60000u /* Between two complaints about one peer. */
+#define HELLO_REFUSED_MS 1000u  /* A connection that ends before was not wanted. */
 
 struct peer { /* One other member; a slot of the table. */
     struct peers *p;
@@ -47,8 +48,11 @@ struct peer { /* One other member; a slot of the table. */
     uint8_t answer[ANSWER_MAX]; /* To our hello: it was refused. */
     size_t answer_len;
     uint64_t refused_ms; /* When we last complained about that; 0: it was not refused. */
+    uint64_t opened_ms;
+    bool first_hello; /* The one of version 1: the last connection was closed at once. */
     /* What he sends on. */
     struct inbound *in;
+    uint32_t level; /* Announced in his hello; 0 while there is no connection. */
 };
 
 struct inbound { /* An accepted connection. */
@@ -108,9 +112,14 @@ static void on_out_open(struct stream *s, void *data)
     struct peer *peer = data;
     struct peers *p = peer->p;
     struct message m = {.kind = MESSAGE_HELLO};
-    m.hello =
-        (struct message_hello){MESSAGE_VERSION,       p->config.id,       peer->id,
-                               p->config.incarnation, str_of(p->address), str_of(p->software)};
+    m.hello = (struct message_hello){.version = peer->first_hello ? 1 : MESSAGE_VERSION,
+                                     .from = p->config.id,
+                                     .to = peer->id,
+                                     .incarnation = p->config.incarnation,
+                                     .address = str_of(p->address),
+                                     .software = str_of(p->software),
+                                     .level = p->config.level};
+    peer->opened_ms = clock_mono_ms();
     buf_clear(&p->frame);
     message_encode(&m, &p->frame);
     peer->open = stream_write(s, p->frame.data, p->frame.len) == 0;
@@ -168,6 +177,11 @@ static void on_out_close(struct stream *s, void *data, int status)
 {
     struct peer *peer = data;
     warn_unreachable(peer, status == 0 ? "closed by the peer" : stream_error(s));
+    /* A controller of 0.1.0 hangs up on a hello that is not its own. Whoever has announced a level
+     * is none. */
+    peer->first_hello = peer->open && !peer->first_hello && peer->level < 2 &&
+                        peer->answer_len == 0 &&
+                        clock_mono_ms() < peer->opened_ms + HELLO_REFUSED_MS;
     peer->out = NULL;
     peer->open = false;
     retry_later(peer);
@@ -402,6 +416,7 @@ static void forget_inbound(struct inbound *in)
     *at = in->next;
     if (in->from != NULL && in->from->in == in) {
         in->from->in = NULL;
+        in->from->level = 0;
     }
     loop_timer_close(in->hello);
     buf_close(&in->buf);
@@ -435,10 +450,6 @@ static int check_hello(struct inbound *in, const struct message_hello *hello, st
     struct peers *p = in->p;
     const struct pki_identity *who = stream_peer(in->stream);
     char id[24];
-    if (hello->version != MESSAGE_VERSION) {
-        return err_set(err, ERR_PROTOCOL, "hello: version %u, this is %u", hello->version,
-                       MESSAGE_VERSION);
-    }
     if (hello->to != p->config.id) {
         return err_set(err, ERR_PROTOCOL, "hello: meant for controller %" PRIu64, hello->to);
     }
@@ -463,7 +474,8 @@ static int accept_hello(struct inbound *in, const struct message_hello *hello, s
         return rv;
     }
     assert(peer != NULL);
-    if (peer->incarnation != 0 && peer->incarnation != hello->incarnation) {
+    /* One of 0.1.0 does not say: it may have been put back by whoever upgrades. */
+    if (hello->version > 1 && peer->incarnation != 0 && peer->incarnation != hello->incarnation) {
         return err_set(err, ERR_CONFLICT,
                        "controller %" PRIu64 " comes with another data directory than it had: it "
                        "may have forgotten its votes; remove it (ecs-admin member remove %" PRIu64
@@ -475,6 +487,10 @@ static int accept_hello(struct inbound *in, const struct message_hello *hello, s
     peer->said = hello->incarnation;
     (void)str_copy(peer->software, sizeof peer->software, hello->software);
     in->from = peer;
+    peer->level = hello->level;
+    if (peer->first_hello && hello->level > 1 && peer->out != NULL) {
+        stream_abort(peer->out); /* It is new by now, and shall know that we are too. */
+    }
     loop_timer_stop(in->hello);
     return 0;
 }
@@ -732,6 +748,12 @@ const char *peers_software(const struct peers *p, uint64_t id)
 {
     const struct peer *peer = peer_of(p, id);
     return peer == NULL ? "" : peer->software;
+}
+
+uint32_t peers_level(const struct peers *p, uint64_t id)
+{
+    const struct peer *peer = find_peer((struct peers *)(uintptr_t)p, id);
+    return peer != NULL && peer->in != NULL ? peer->level : 0;
 }
 
 bool peers_connected(const struct peers *p, uint64_t id)

@@ -42,6 +42,7 @@ struct peers_config { /* Copied, but the TLS contexts. */
     uint64_t incarnation;
     const char *software;               /* Our version, for people. */
     const struct peers_member *members; /* We may be among them, with our address. */
+    uint16_t level;                     /* The feature level to announce. */
     unsigned n_members;
     const char *listen;             /* "ip:port"; NULL: our own address among the members. */
     struct tls_context *tls_server; /* Both NULL: plain TCP and whoever says he is a member; for
@@ -77,6 +78,9 @@ const char *peers_software(const struct peers *p, uint64_t id);
 /* Send or drop. */
 void peers_send(struct peers *p, uint64_t to, const struct message *m);
 void peers_send_replica(struct peers *p, const struct replica_message *m);
+
+/* The feature level a member has announced on the connection it has to us now; 0: there is none. */
+uint32_t peers_level(const struct peers *p, uint64_t id);
 
 /* Is there a connection to this member? */
 bool peers_connected(const struct peers *p, uint64_t id);

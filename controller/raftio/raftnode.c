@@ -430,6 +430,7 @@ static int open_peers(struct raftnode *n, const struct raftnode_config *c, struc
         .id = c->id,
         .incarnation = durable_incarnation(n->durable),
         .software = n->software,
+        .level = c->feature_level != 0 ? c->feature_level : 1,
         .members = members,
         .n_members = raftnode_peers(n, members),
         .listen = c->listen,
@@ -662,6 +663,23 @@ uint64_t raftnode_leader(const struct raftnode *n)
 bool raftnode_connected(const struct raftnode *n, uint64_t id)
 {
     return peers_connected(n->peers, id);
+}
+
+uint32_t raftnode_voters_level(const struct raftnode *n)
+{
+    struct membership m;
+    uint32_t lowest = n->config.feature_level;
+    if (!replica_conf(n->replica, &m)) {
+        return 0;
+    }
+    for (unsigned i = 0; i < m.n; i++) {
+        const struct conf_server *v = &m.member[i];
+        uint32_t level = v->id == n->config.id ? lowest : peers_level(n->peers, v->id);
+        if (v->role == RAFT_VOTER && level < lowest) {
+            lowest = level;
+        }
+    }
+    return lowest;
 }
 
 void raftnode_stats(const struct raftnode *n, struct raftnode_stats *ret)

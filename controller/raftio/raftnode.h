@@ -58,6 +58,7 @@ struct raftnode_config { /* Zeroed fields mean the default. Everything is copied
     uint64_t memory_bytes;   /* Log kept in memory; default 512 MiB. */
     uint64_t disk_min_bytes; /* Below this much room commands are refused; default 256 MiB. */
     unsigned seed;           /* For election timeouts; 0: from the system. */
+    uint16_t feature_level;  /* To announce to the peers; default 1. */
 };
 
 struct raftnode_snapshot { /* A checkpoint on its way to a controller that lags behind. */
@@ -229,6 +230,10 @@ bool raftnode_connected(const struct raftnode *n, uint64_t id);
 
 /* Is there a connection to this member? */
 bool raftnode_connected(const struct raftnode *n, uint64_t id);
+
+/* The lowest feature level of the voters, as they have announced it on connections they have now;
+ * 0: one is not connected. */
+uint32_t raftnode_voters_level(const struct raftnode *n);
 
 void raftnode_stats(const struct raftnode *n, struct raftnode_stats *ret);
 

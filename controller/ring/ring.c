@@ -3,6 +3,7 @@
  * is made on applied state plus what the same batch already decided (the leader's reservations). */
 #include "controller/ring/ring.h"
 
+#include "controller/core/feature.h"
 #include "controller/ring/ring_impl.h"
 
 #include <assert.h>
@@ -88,6 +89,12 @@ static void batch_commit(struct ring *r, struct command *cmd)
     r->batch.n++;
 }
 
+uint32_t ring_voters_level(const struct ring *r)
+{
+    uint32_t level = r->io->voters_level == NULL ? FEATURE_LEVEL : r->io->voters_level(r->ctx);
+    return level < FEATURE_LEVEL ? level : FEATURE_LEVEL;
+}
+
 /* Ask one request what it wants now that its turn has come. */
 static void decide(struct ring *r, struct ring_write *w)
 {
@@ -117,9 +124,48 @@ static void publish_digest(struct ring *r)
     batch_commit(r, cmd);
 }
 
+/* The level to raise the cluster to, or 0. An empty state gets level 1, which every program knows
+ * and 0.1.0 never set: such a cluster was never anything else, and goes on as soon as all voters
+ * have announced more. Any other one waits, so that a rolling upgrade can be undone. */
+static uint32_t level_due(struct ring *r)
+{
+    const struct meta *meta = store_meta(r->store);
+    uint64_t now = r->io->mono_ms(r->ctx);
+    uint32_t level = ring_voters_level(r);
+    if (level <= meta->feature_level) {
+        r->level_since_ms = 0;
+        return meta->revision == 0 ? 1 : 0;
+    }
+    if (meta->revision == 0 || meta->feature_level == 1) {
+        return level;
+    }
+    r->level_since_ms = r->level_since_ms != 0 ? r->level_since_ms : now;
+    return now >= r->level_since_ms + RING_LEVEL_WAIT_MS ? level : 0;
+}
+
+static void publish_level(struct ring *r)
+{
+    struct command *cmd;
+    uint32_t level;
+    if (store_meta(r->store)->feature_level >= FEATURE_LEVEL ||
+        r->io->mono_ms(r->ctx) < r->retry_ms) {
+        return;
+    }
+    level = level_due(r);
+    if (level > store_meta(r->store)->feature_level) {
+        cmd = batch_add(r, NULL);
+        cmd->kind = CMD_SET_FEATURE_LEVEL;
+        cmd->u.feature_level = level;
+        batch_commit(r, cmd);
+    }
+}
+
 /* A control plane without a name gets one, from its first leader. */
 static void publish_identity(struct ring *r)
 {
+    if (store_meta(r->store)->feature_level < feature_of_command(CMD_IDENTITY)) {
+        return;
+    }
     if (id_is_none(store_meta(r->store)->cluster_id) && r->io->mono_ms(r->ctx) >= r->retry_ms) {
         batch_add(r, NULL)->kind = CMD_IDENTITY;
         batch_commit(r, &r->batch.commands[r->batch.n]);
@@ -221,6 +267,10 @@ static void arm(struct ring *r)
         }
         return;
     }
+    if (store_meta(r->store)->feature_level < FEATURE_LEVEL &&
+        deadline - RING_LEVEL_AGAIN_MS > now) {
+        deadline = now + RING_LEVEL_AGAIN_MS;
+    }
     if (deadline == INT64_MAX) {
         r->io->wake_after(r->ctx, UINT64_MAX);
     } else {
@@ -242,6 +292,7 @@ void ring_turn(struct ring *r)
         return; /* The apply, or the storage thread's progress, wakes us again. */
     }
     if (r->batch.n == 0) {
+        publish_level(r);
         publish_identity(r);
         publish_digest(r);
         collect_writes(r);

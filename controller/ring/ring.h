@@ -107,6 +107,10 @@ struct ring_io { /* Pointers are borrowed for the call. */
      * ERR_CLOSED. */
     int (*ask)(void *ctx, struct ring_read *r, struct err *err);
 
+    /* The lowest feature level that the voters announce; 0 while one is missing. NULL: all voters
+     * are programs like this one. */
+    uint32_t (*voters_level)(void *ctx);
+
     /* Call ring_turn() soon, from an empty stack; once, however often it is asked for. */
     void (*wake)(void *ctx);
     /* Call ring_turn() in so many milliseconds; the latest wish counts. UINT64_MAX: not at all. */
@@ -131,6 +135,9 @@ struct ring_io { /* Pointers are borrowed for the call. */
     __attribute__((noreturn)) void (*die)(void *ctx, const char *event, const struct err *err);
 };
 
+#define RING_LEVEL_AGAIN_MS 1000      /* While the cluster's level is below ours: look again. */
+#define RING_LEVEL_WAIT_MS  86400000u /* All voters could do more for so long: let them. */
+
 /* --- life ---------------------------------------------------------------------------------------
  */
 
@@ -154,6 +161,9 @@ void ring_take_state(struct ring *r, struct store *store, uint64_t index);
 
 /* --- inputs -------------------------------------------------------------------------------------
  */
+
+/* What the voters have announced, at most the level of this program; 0 while one is missing. */
+uint32_t ring_voters_level(const struct ring *r);
 
 void ring_submit(struct ring *r, struct ring_write *w);
 void ring_read(struct ring *r, struct ring_read *read);

@@ -11,7 +11,7 @@
 #define RING_BATCH_MAX    1024       /* Commands in one entry ... */
 #define RING_BATCH_BYTES  (1u << 20) /* ... or about so many bytes, whichever comes first. */
 #define RING_PASS_MAX     64         /* Commands of the leader's own in one entry. */
-#define RING_SLOTS        (RING_BATCH_MAX + RING_PASS_MAX + 2) /* And identity and digest. */
+#define RING_SLOTS        (RING_BATCH_MAX + RING_PASS_MAX + 3) /* And level, identity, digest. */
 #define RING_ROW_MAX      (16u << 20)
 #define RING_DIGEST_EVERY 1024 /* Revisions between published digests. */
 #define RING_RETRY_MS     100  /* Before the leader's own commands are tried again. */
@@ -61,8 +61,9 @@ struct ring {
     uint64_t n_commands;
     uint64_t n_batches;
     uint64_t n_rejected;
-    uint64_t retry_ms; /* Monotonic: no commands of the leader's own before. */
-    int refusal;       /* Why the log took nothing the last time; 0: it did. */
+    uint64_t level_since_ms; /* All voters announce more than the cluster's level; 0: not. */
+    uint64_t retry_ms;       /* Monotonic: no commands of the leader's own before. */
+    int refusal;             /* Why the log took nothing the last time; 0: it did. */
     bool stopping;
 };
 

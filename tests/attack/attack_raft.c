@@ -25,7 +25,8 @@ static void frame_open(struct buf *b)
 static void put_hello(const struct attacker *a, struct buf *b)
 {
     struct message m = {.kind = MESSAGE_HELLO};
-    m.hello = (struct message_hello){.version = MESSAGE_VERSION, .from = a->from, .to = a->to};
+    m.hello = (struct message_hello){
+        .version = MESSAGE_VERSION, .from = a->from, .to = a->to, .level = 1};
     message_encode(&m, b);
 }
 

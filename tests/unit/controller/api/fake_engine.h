@@ -32,6 +32,7 @@ struct engine {
     uint32_t n_records;
     int fail_next; /* Answer the next write with this ERR_*. */
     unsigned n_applied;
+    uint32_t voters_level;
 };
 
 static const struct leader_settings fake_settings = {
@@ -226,6 +227,11 @@ uint64_t engine_audit_hurry(struct engine *e)
 {
     (void)e;
     return 1;
+}
+
+uint32_t engine_voters_level(const struct engine *e)
+{
+    return e->voters_level;
 }
 
 void engine_watch_add(struct engine *e, struct engine_watch *w)

@@ -1,6 +1,7 @@
 /* The ring by hand: a log that is a variable, a clock that is a number. */
 #include "controller/ring/ring.h"
 
+#include "controller/core/feature.h"
 #include "tests/lib/test.h"
 
 #include <stdlib.h>
@@ -30,6 +31,7 @@ struct rig {
     size_t len;
     unsigned n_proposed;
     int refuse;
+    uint32_t voters_level; /* 0: a voter is missing. */
     bool behind;
     unsigned n_woken;
     unsigned n_rows;
@@ -52,6 +54,11 @@ static uint64_t mono_ms(void *ctx)
 static uint64_t some_random(void *ctx)
 {
     return ++((struct rig *)ctx)->random;
+}
+
+static uint32_t voters_level(void *ctx)
+{
+    return ((struct rig *)ctx)->voters_level;
 }
 
 static int take(void *ctx, const uint8_t *bytes, size_t len, struct err *err)
@@ -132,6 +139,7 @@ static const struct ring_io io = {
     .random = some_random,
     .propose = take,
     .ask = ask,
+    .voters_level = voters_level,
     .wake = wake,
     .wake_after = wake_after,
     .row = row,
@@ -249,9 +257,14 @@ START_TEST(the_first_leader_names_the_control_plane_once)
         struct rig r;
         struct id id;
         rig_open_new(&r);
+        r.voters_level = FEATURE_LEVEL;
         ring_turn(r.ring);
         ck_assert_uint_eq(r.n_proposed, 0);
         ring_lead(r.ring);
+        ring_turn(r.ring);
+        applied(&r, 1, true); /* The feature level comes first. */
+        ck_assert_uint_eq(store_meta(ring_store(r.ring))->feature_level, FEATURE_LEVEL);
+        r.n_proposed = 0;
         r.refuse = ERR_FULL;
         ring_turn(r.ring);
         r.refuse = 0;
@@ -266,6 +279,75 @@ START_TEST(the_first_leader_names_the_control_plane_once)
         ck_assert_uint_eq(store_meta(ring_store(r.ring))->epoch, 1);
         ring_turn(r.ring);
         ck_assert_uint_eq(r.n_proposed, 1);
+        rig_close(&r);
+    }
+END_TEST
+
+static uint32_t level(const struct rig *r)
+{
+    return store_meta(ring_store(r->ring))->feature_level;
+}
+
+static bool named(const struct rig *r)
+{
+    return !id_is_none(store_meta(ring_store(r->ring))->cluster_id);
+}
+
+/* A cluster that was never anything else goes up as soon as all its voters are heard. */
+START_TEST(a_new_cluster_gets_its_level_when_all_voters_have_announced_it)
+    {
+        struct rig r;
+        rig_open_new(&r);
+        ring_lead(r.ring);
+        ring_turn(r.ring); /* One is missing: the level that every program knows. */
+        applied(&r, 1, true);
+        ck_assert_uint_eq(level(&r), 1);
+        ring_turn(r.ring);
+        ck_assert_uint_eq(r.n_proposed, 1);
+        r.voters_level = FEATURE_LEVEL;
+        ring_turn(r.ring);
+        applied(&r, 2, true);
+        ck_assert_uint_eq(level(&r), FEATURE_LEVEL);
+        ck_assert(!named(&r));
+        ring_turn(r.ring);
+        applied(&r, 3, true);
+        ck_assert(named(&r));
+        rig_close(&r);
+    }
+END_TEST
+
+/* One that is older keeps its level for a day, so that its upgrade can be undone. */
+START_TEST(an_old_cluster_keeps_its_level_while_there_may_be_a_way_back)
+    {
+        struct rig r;
+        rig_open_new(&r);
+        ring_lead(r.ring);
+        r.voters_level = 1;
+        submit(&r, 0, 0);
+        ring_turn(r.ring);
+        applied(&r, 1, true);
+        ring_follow(r.ring);
+        ck_assert_uint_gt(store_meta(ring_store(r.ring))->revision, 0);
+        ((struct meta *)(uintptr_t)store_meta(ring_store(r.ring)))->feature_level = 0; /* 0.1.0 */
+        ring_lead(r.ring);
+        r.voters_level = FEATURE_LEVEL;
+        r.n_proposed = 0;
+        r.mono += 5;
+        ring_turn(r.ring);
+        r.mono += RING_LEVEL_WAIT_MS - 1;
+        ring_turn(r.ring);
+        ck_assert_uint_eq(r.n_proposed, 0);
+        r.voters_level = 0; /* One goes away: the day begins again. */
+        ring_turn(r.ring);
+        r.voters_level = FEATURE_LEVEL;
+        r.mono += 1;
+        ring_turn(r.ring);
+        ck_assert_uint_eq(r.n_proposed, 0);
+        r.mono += RING_LEVEL_WAIT_MS;
+        ring_turn(r.ring);
+        ck_assert_uint_eq(r.n_proposed, 1);
+        applied(&r, 2, true);
+        ck_assert_uint_eq(level(&r), FEATURE_LEVEL);
         rig_close(&r);
     }
 END_TEST
@@ -428,6 +510,8 @@ int main(void)
     Suite *s = suite_create("ring");
     TEST_CASE(s, "ring", LONG, one_batch_is_in_flight_and_the_next_one_fills,
               the_first_leader_names_the_control_plane_once,
+              a_new_cluster_gets_its_level_when_all_voters_have_announced_it,
+              an_old_cluster_keeps_its_level_while_there_may_be_a_way_back,
               what_was_in_flight_when_leadership_went_is_unknown_and_the_rest_was_not_tried,
               a_follower_refuses_and_says_so_later, a_decision_may_need_no_command_or_fail,
               a_log_that_takes_nothing_is_an_answer_told_once,
