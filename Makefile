@@ -43,7 +43,8 @@ common_src     := $(wildcard common/*/*.c)
 controller_src := $(wildcard controller/*/*.c controller/*/*/*.c)
 agent_src      := $(filter-out agent/shim/% agent/unpack/%,$(wildcard agent/*/*.c))
 admin_src      := $(filter-out admin/main.c,$(wildcard admin/*.c admin/*/*.c))
-testlib_src    := $(wildcard tests/lib/*.c) $(filter-out tests/sim/main.c,$(wildcard tests/sim/*.c))
+# fail_alloc.c defines malloc(), so it must not be found by everybody who looks for that.
+testlib_src    := $(filter-out tests/lib/fail_alloc.c,$(wildcard tests/lib/*.c)) $(filter-out tests/sim/main.c,$(wildcard tests/sim/*.c))
 protos         := $(sort $(wildcard proto/ecs/*.proto proto/ecs/*/*.proto proto/ecs/*/*/*.proto proto/grpc/*/*/*.proto))
 nano_protos    := proto/ecs/agent/v1/agent.proto
 
@@ -149,7 +150,7 @@ $(nano_c:.c=.o): | $(nano_hdr)
 define archive
 	@mkdir -p $(@D)
 	@rm -f $@
-	@ar qcs $@ $^
+	@ar qcs $@ $(filter %.o,$^)
 endef
 $(lib_common): $(call objs,$(common_src)) ; $(archive)
 $(lib_controller): $(call objs,$(controller_src)) ; $(archive)
@@ -157,7 +158,7 @@ $(lib_agent): $(call objs,$(agent_src)) ; $(archive)
 $(lib_admin): $(call objs,$(admin_src)) ; $(archive)
 $(lib_pbc): $(pbc_obj) ; $(archive)
 $(lib_nano): $(nano_c:.c=.o) ; $(archive)
-$(lib_test): $(call objs,$(testlib_src)) ; $(archive)
+$(lib_test): $(call objs,$(testlib_src)) Makefile ; $(archive)
 
 # --- programs ---------------------------------------------------------------------------------------
 link = @mkdir -p $(@D); echo "link $@"; $(CC) $(LDFLAGS) -o $@ $(filter %.o %.a,$^)
@@ -212,6 +213,7 @@ $(call objs,$(2)): | $(gen_hdr) $(nano_hdr)
 endef
 # Not part of the agent's archive: ecs-unpack is a program of its own.
 $(BUILD)/fuzz/fuzz_layer: $(call objs,agent/unpack/layer.c)
+$(filter %/test_oom,$(unit_bin)): $(call objs,tests/lib/fail_alloc.c)
 area = $(word 3,$(subst /, ,$(1)))
 $(foreach f,$(unit_src) $(integ_src),$(eval $(call test_program,$(patsubst tests/%.c,$(BUILD)/tests/%,$(f)),$(f),$(call area,$(f)),$(CHECK_LIBS))))
 $(foreach f,$(bench_src),$(eval $(call test_program,$(BUILD)/bench/$(basename $(notdir $(f))),$(f),$(call area,$(f)),-lm)))
