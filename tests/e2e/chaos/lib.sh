@@ -1,7 +1,8 @@
 # What the scenarios are made of.
 # shellcheck shell=bash
 # A scenario s_NAME.sh defines inject() (about $seconds of faults; each is announced by `fault`),
-# and, if healing is not enough, mend() and verdict() (checks of its own after healing).
+# and, if healing is not enough, mend(), settle() (after the load has ended) and verdict() (checks of its
+# own).
 
 slack=${CHAOS_SLACK:-1}
 load_pid=
@@ -159,6 +160,7 @@ restart_dead() {
 
 # Set by the scenario's own file when healing takes more.
 mend() { :; }
+settle() { :; }
 verdict() { :; }
 
 heal_all() {
@@ -242,6 +244,7 @@ stop_load_tasks() {
 
 chaos_checks() {
     local file=$1 leader_after
+    settle
     check "$current: every node is connected again" eventually $((30 * slack)) nodes_back
     check "$current: all controllers agree on the digest" eventually $((20 * slack)) digests_equal
     check "$current: four tasks run, as wanted" eventually $((40 * slack)) running steady 4
@@ -262,6 +265,7 @@ chaos_run() {
     current=$1
     file=$scenarios/s_$current.sh
     mend() { :; }
+    settle() { :; }
     verdict() { :; }
     # shellcheck disable=SC1090
     . "$file"

@@ -85,3 +85,9 @@ inject() {
         nap 10
     done
 }
+
+# A follower may lose the last entries it had confirmed: to it they look torn. The leader offers them
+# again with the next entry, not before.
+settle() {
+    ecs-admin cluster create "probe-$(now_ms)" >/dev/null
+}
