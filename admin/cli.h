@@ -91,6 +91,7 @@ extern const struct command_def node_commands[];
 extern const struct command_def taskdef_commands[];
 extern const struct command_def task_commands[];
 extern const struct command_def service_commands[];
+extern const struct command_def member_commands[];
 extern const struct command_def control_commands[];
 extern const struct command_def history_commands[];
 extern const struct command_def pki_commands[];

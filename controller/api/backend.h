@@ -22,7 +22,27 @@ struct api_member { /* Texts are borrowed for the call. */
     bool leader;
     bool connected;
     bool has_match;
-    uint64_t match_index; /* As the leader knows it. */
+    uint64_t match_index; /* As the leader knows it ... */
+    uint64_t lag;         /* ... and so many entries behind. */
+    bool heard;           /* By the leader, ... */
+    uint64_t heard_ms;    /* ... so long ago. */
+    bool has_room;
+    uint64_t room_bytes;
+    uint64_t incarnation; /* 0: not recorded. */
+    const char *version;
+};
+
+enum api_change_kind {
+    API_MEMBER_ADD,
+    API_MEMBER_PROMOTE,
+    API_MEMBER_DEMOTE,
+    API_MEMBER_REMOVE,
+};
+
+struct api_member_change {
+    enum api_change_kind kind;
+    uint64_t id;
+    const char *address; /* "PEER/API", to add. */
 };
 
 /* --- streams to a client ------------------------------------------------------------------------
@@ -79,6 +99,10 @@ struct api_logs_request {
 /* leader_id: who leads now, when status is 0. Exactly once, never inside transfer(). */
 typedef void (*api_transfer_cb)(void *arg, int status, uint64_t leader_id, const struct err *err);
 
+/* status 0: committed, or so already; ERR_AGAIN: not yet, err says what it waits for; otherwise why
+ * not. Exactly once, never inside change_member(). */
+typedef void (*api_change_cb)(void *arg, int status, const struct err *err);
+
 struct api_backend {
     void *data; /* First argument of all. */
 
@@ -87,6 +111,10 @@ struct api_backend {
 
     /* Hand leadership to a member (0: the best). On the leader. */
     void (*transfer)(void *data, uint64_t member_id, api_transfer_cb cb, void *arg);
+
+    /* One step of a change of the members; change lives until cb has run. On the leader. */
+    void (*change_member)(void *data, const struct api_member_change *change, api_change_cb cb,
+                          void *arg);
 
     /* Agents connected to this controller. */
     uint32_t (*n_sessions)(void *data);

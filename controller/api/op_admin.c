@@ -59,55 +59,10 @@ static int status_read(struct api_call *c)
 
 const struct api_handler op_get_status = {.kind = API_LOCAL, .read = status_read};
 
-/* --- ListMembers -------------------------------------------------------------------------------
- */
-
-static char *text_or_null(struct api_call *c, const char *text)
-{
-    return text == NULL ? NULL : arena_strdup(&c->arena, text);
-}
-
-static Ecs__Admin__V1__Member *describe_member(struct api_call *c, const struct api_member *from)
-{
-    Ecs__Admin__V1__Member *m = api_new(c, &ecs__admin__v1__member__descriptor);
-    API_SET(m, id, from->id);
-    m->peer_address = text_or_null(c, from->peer_address);
-    m->api_address = text_or_null(c, from->api_address);
-    m->role = text_or_null(c, from->role);
-    API_SET(m, leader, from->leader);
-    API_SET(m, connected, from->connected);
-    if (from->has_match) {
-        API_SET(m, match_index, from->match_index);
-    }
-    return m;
-}
-
 static int not_available(struct api_call *c, const char *what)
 {
     return api_fail(c, API_UNSUPPORTED, "%s is not available on this controller.", what);
 }
-
-static int members_read(struct api_call *c)
-{
-    const struct api_backend *b = api_backend(c->api);
-    Ecs__Admin__V1__ListMembersResponse *m =
-        api_new(c, &ecs__admin__v1__list_members_response__descriptor);
-    struct api_member members[API_MEMBERS_MAX];
-    uint32_t n;
-    if (b->members == NULL) {
-        return not_available(c, "The list of members");
-    }
-    memset(members, 0, sizeof members);
-    n = b->members(b->data, members, API_MEMBERS_MAX);
-    m->members = api_list(c, n);
-    for (uint32_t i = 0; i < n && i < API_MEMBERS_MAX; i++) {
-        m->members[m->n_members++] = describe_member(c, &members[i]);
-    }
-    c->response = &m->base;
-    return 0;
-}
-
-const struct api_handler op_list_members = {.kind = API_LOCAL, .read = members_read};
 
 /* --- TransferLeadership ------------------------------------------------------------------------
  */

@@ -73,11 +73,18 @@ extern const struct api_handler op_list_tags_for_resource;
 extern const struct api_handler op_get_status;
 extern const struct api_handler op_verify;
 extern const struct api_handler op_list_history;
-extern const struct api_handler op_list_members;
 extern const struct api_handler op_transfer_leadership;
 extern const struct api_handler op_create_join_token;
 extern const struct api_handler op_finalize_upgrade;
 extern const struct api_handler op_plan_run_task;
+
+/* op_member.c */
+extern const struct api_handler op_list_members;
+extern const struct api_handler op_describe_members;
+extern const struct api_handler op_add_member;
+extern const struct api_handler op_promote_member;
+extern const struct api_handler op_demote_member;
+extern const struct api_handler op_remove_member;
 
 /* stream.c */
 extern const struct api_handler op_get_task_logs;

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 /* Tell when nodes fall silent in numbers, and when that is over. */
 static void watch_nodes(struct engine *e)
@@ -101,6 +102,23 @@ static void on_fatal(void *ctx, const struct err *err)
     engine_die("raft.fatal", err);
 }
 
+static void on_expelled(void *ctx, const struct err *err)
+{
+    (void)ctx;
+    log_error("engine.expelled", log_err(err),
+              log_str("action",
+                      "this controller stops for good; to use the machine again, empty its "
+                      "data directory and join under a new id (docs/operations.md)"));
+    _exit(ENGINE_EXIT_EXPELLED);
+}
+
+/* Who watches asks for addresses that may have changed. */
+static void on_members(void *ctx)
+{
+    struct engine *e = ctx;
+    engine_tell(e, NULL);
+}
+
 static void on_stopped(void *ctx)
 {
     struct engine *e = ctx;
@@ -159,6 +177,8 @@ static int open_node(struct engine *e, uint64_t index, uint64_t term, struct err
     config.id = e->config.id;
     config.members = members;
     config.n_members = e->config.n_members;
+    config.joining = e->config.joining;
+    config.software = e->config.software;
     config.listen = e->config.peer_listen;
     config.tls_server = e->config.tls_server;
     config.tls_client = e->config.tls_client;
@@ -176,6 +196,8 @@ static int open_node(struct engine *e, uint64_t index, uint64_t term, struct err
     events.follower = on_follower;
     events.fatal = on_fatal;
     events.stopped = on_stopped;
+    events.expelled = on_expelled;
+    events.members = on_members;
     engine_snapshot_events(&events);
     return raftnode_open(&config, &events, e, &e->node, err);
 }

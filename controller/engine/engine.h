@@ -90,6 +90,11 @@ bool engine_is_leader(const struct engine *e);
 /* Where the leader's front door is ("address:port"), "" while there is none. */
 const char *engine_leader_address(const struct engine *e);
 
+/* The front doors of all members, as the log says now; borrowed until the members change, which
+ * the watches are told of. Returns how many there are. */
+#define ENGINE_CONTROLLERS_MAX 7u
+unsigned engine_controllers(const struct engine *e, const char *v[ENGINE_CONTROLLERS_MAX]);
+
 /* Wall clock as the state machine will see it: never behind what was applied. */
 int64_t engine_now_ms(const struct engine *e);
 

@@ -51,6 +51,9 @@ struct engine {
     void *stopped_ctx;
 };
 
+/* Tell those who watch; NULL: leadership or the members have changed. */
+void engine_tell(struct engine *e, const struct changes *changes);
+
 /* The process cannot go on: log why and end it. */
 _Noreturn void engine_die(const char *event, const struct err *err);
 

@@ -21,8 +21,10 @@ struct engine_member {
 struct engine_config { /* Strings are borrowed until engine_close(). */
     const char *dir;   /* Data directory; log/ and checkpoint.db live in it. */
     uint64_t id;
-    const struct engine_member *members;
+    const struct engine_member *members; /* Who begins the cluster; later the log says. */
     unsigned n_members;
+    bool joining; /* An empty directory begins nothing: this controller waits to be added. */
+    const char *software;           /* Our version, for people. */
     const char *peer_listen;        /* "ip:port"; NULL: our own peer address. */
     struct tls_context *tls_server; /* For the raft port; both NULL: plain, for tests. */
     struct tls_context *tls_client;
@@ -31,6 +33,10 @@ struct engine_config { /* Strings are borrowed until engine_close(). */
     uint64_t trailing; /* Log entries kept behind the checkpoint; 0: raftnode's default. */
     struct leader_settings leader;
 };
+
+/* Exit status of a controller that has no seat any more: it was removed, or lost its data. Starting
+ * it again does not help. */
+#define ENGINE_EXIT_EXPELLED 3
 
 /* Load the checkpoint, open the log, join the peers. Blocking (start-up). Other threads use mem
  * too. */

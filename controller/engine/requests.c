@@ -55,13 +55,21 @@ bool engine_is_leader(const struct engine *e)
 
 const char *engine_leader_address(const struct engine *e)
 {
-    uint64_t id = raftnode_leader(e->node);
-    for (unsigned i = 0; i < e->config.n_members; i++) {
-        if (e->config.members[i].id == id) {
-            return e->config.members[i].api_address;
+    return raftnode_api_address(e->node, raftnode_leader(e->node));
+}
+
+unsigned engine_controllers(const struct engine *e, const char *v[ENGINE_CONTROLLERS_MAX])
+{
+    struct raftnode_seat seats[RAFTNODE_MEMBERS_MAX];
+    unsigned n_seats = raftnode_members(e->node, seats);
+    unsigned n = 0;
+    _Static_assert(ENGINE_CONTROLLERS_MAX == RAFTNODE_MEMBERS_MAX, "every one of them");
+    for (unsigned i = 0; i < n_seats; i++) {
+        if (seats[i].api_address[0] != '\0') {
+            v[n++] = seats[i].api_address;
         }
     }
-    return "";
+    return n;
 }
 
 int64_t engine_now_ms(const struct engine *e)

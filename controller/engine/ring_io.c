@@ -134,15 +134,19 @@ static bool on_keeps_up(void *ctx)
     return storage_backlog(e->storage) <= ENGINE_BACKLOG_HIGH;
 }
 
-static void on_changed(void *ctx, const struct changes *changes)
+void engine_tell(struct engine *e, const struct changes *changes)
 {
-    struct engine *e = ctx;
     struct list *it;
     struct list *after;
     list_each_safe (it, after, &e->watches) {
         struct engine_watch *w = container_of(it, struct engine_watch, link);
         w->cb(w->data, changes);
     }
+}
+
+static void on_changed(void *ctx, const struct changes *changes)
+{
+    engine_tell(ctx, changes);
 }
 
 static void on_hand_over(void *ctx)

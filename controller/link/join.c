@@ -82,6 +82,7 @@ static void answer_join(struct joining *j, const struct result *result)
     const struct store *store = engine_store(o->engine);
     const struct cluster *cluster = store_cluster(store, result->slot);
     Ecs__Agent__V1__JoinResponse r = ECS__AGENT__V1__JOIN_RESPONSE__INIT;
+    const char *controllers[ENGINE_CONTROLLERS_MAX];
     char id[ID_HEX_LEN + 1];
     uint8_t raw[16];
     struct buf pem;
@@ -102,8 +103,8 @@ static void answer_join(struct joining *j, const struct result *result)
     r.certificate_pem = (char *)(uintptr_t)buf_cstr(&pem);
     r.ca_pem = arena_dup(&j->arena, o->ca_pem.p, o->ca_pem.n);
     r.cluster = cluster == NULL ? NULL : arena_dup(&j->arena, cluster->name.p, cluster->name.n);
-    r.n_controllers = o->n_controllers;
-    r.controllers = (char **)(uintptr_t)o->controllers;
+    r.n_controllers = engine_controllers(o->engine, controllers);
+    r.controllers = (char **)(uintptr_t)controllers;
     reply(j->call, j->l, &r.base);
     log_info("node.joined", log_id("node", result->id), log_strn("name", j->name));
     buf_close(&pem);

@@ -25,8 +25,6 @@ struct link_options { /* Strings are borrowed until link_close(). */
     struct engine *engine;
     const char *account;
     const char *region;
-    const char *const *controllers; /* "address:port" of every front door. */
-    unsigned n_controllers;
     const char *domain; /* Trust domain of the certificates. */
     struct str ca_pem;  /* Empty: nodes cannot join here. */
     struct str ca_key_pem;

@@ -32,18 +32,14 @@ void session_end(struct session *s, enum grpc_code code, const char *why)
     grpc_call_finish(s->call, code, why, (struct str){NULL, 0});
 }
 
-static char **controllers_of(const struct link *l)
-{
-    return (char **)(uintptr_t)l->options.controllers;
-}
-
 void session_redirect(struct session *s)
 {
     Ecs__Agent__V1__Redirect redirect = ECS__AGENT__V1__REDIRECT__INIT;
+    const char *controllers[ENGINE_CONTROLLERS_MAX];
     Ecs__Agent__V1__ControllerMessage m = ECS__AGENT__V1__CONTROLLER_MESSAGE__INIT;
     redirect.leader = (char *)(uintptr_t)engine_leader_address(s->l->options.engine);
-    redirect.n_controllers = s->l->options.n_controllers;
-    redirect.controllers = controllers_of(s->l);
+    redirect.n_controllers = engine_controllers(s->l->options.engine, controllers);
+    redirect.controllers = (char **)(uintptr_t)controllers;
     m.kind_case = ECS__AGENT__V1__CONTROLLER_MESSAGE__KIND_REDIRECT;
     m.redirect = &redirect;
     session_send(s, &m);
@@ -54,6 +50,7 @@ static void send_welcome(struct session *s, uint64_t number)
 {
     const struct link_options *o = &s->l->options;
     Ecs__Agent__V1__Welcome welcome = ECS__AGENT__V1__WELCOME__INIT;
+    const char *controllers[ENGINE_CONTROLLERS_MAX];
     Ecs__Agent__V1__ControllerMessage m = ECS__AGENT__V1__CONTROLLER_MESSAGE__INIT;
     welcome.has_session = true;
     welcome.session = number;
@@ -64,8 +61,8 @@ static void send_welcome(struct session *s, uint64_t number)
     welcome.cluster = arena_dup(&s->hello, s->registration.cluster.p, s->registration.cluster.n);
     welcome.region = (char *)(uintptr_t)o->region;
     welcome.account = (char *)(uintptr_t)o->account;
-    welcome.n_controllers = o->n_controllers;
-    welcome.controllers = controllers_of(s->l);
+    welcome.n_controllers = engine_controllers(o->engine, controllers);
+    welcome.controllers = (char **)(uintptr_t)controllers;
     m.kind_case = ECS__AGENT__V1__CONTROLLER_MESSAGE__KIND_WELCOME;
     m.welcome = &welcome;
     session_send(s, &m);

@@ -3,6 +3,7 @@
 #include "common/loop/loop.h"
 #include "common/loop/sysmem.h"
 #include "controller/auth/hasher.h"
+#include "controller/program/member.h"
 #include "controller/raftio/raftnode.h"
 #include "controller/storage/checkpoint.h"
 
@@ -12,25 +13,6 @@
 #define TRANSFER_WAIT_MS 5000
 #define BACKUP_CHUNK     (64u * 1024u)
 #define BACKUP_AGAIN_MS  20
-
-static uint32_t get_members(void *data, struct api_member *v, uint32_t max)
-{
-    struct backend *b = data;
-    const struct engine_config *config = engine_settings(b->engine);
-    struct raftnode *node = engine_node(b->engine);
-    uint32_t n = 0;
-    for (; n < config->n_members && n < max; n++) {
-        const struct engine_member *m = &config->members[n];
-        memset(&v[n], 0, sizeof v[n]);
-        v[n].id = m->id;
-        v[n].peer_address = m->peer_address;
-        v[n].api_address = m->api_address;
-        v[n].role = "voter";
-        v[n].leader = raftnode_leader(node) == m->id;
-        v[n].connected = m->id == config->id || raftnode_connected(node, m->id);
-    }
-    return n;
-}
 
 static uint32_t get_sessions(void *data)
 {
@@ -305,6 +287,7 @@ static void task_logs(void *data, struct api_stream *s, const struct api_logs_re
 
 void backend_close(struct backend *b)
 {
+    member_close(b);
     if (b->transfers.next == NULL) {
         return;
     }
@@ -320,7 +303,7 @@ void backend_functions(struct backend *b, struct api_backend *ret)
     list_init(&b->transfers);
     memset(ret, 0, sizeof *ret);
     ret->data = b;
-    ret->members = get_members;
+    member_functions(b, ret);
     ret->transfer = transfer;
     ret->n_sessions = get_sessions;
     ret->ca_pin = get_pin;

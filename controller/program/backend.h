@@ -18,6 +18,7 @@ struct backend {
     uv_loop_t *loop;
     char ca_pin[65];       /* Hex; "" without CA. */
     struct list transfers; /* Private. */
+    struct list changes;   /* Likewise. */
 };
 
 /* Fill the functions; b must outlive them. */

@@ -31,7 +31,14 @@ static const struct conf_option options[] = {
      .offset = AT(member_list),
      .required = true,
      .arg = "ID=PEER/API,...",
-     .help = "All members, e.g. 1=10.0.0.1:7444/10.0.0.1:7443; the same list on each."},
+     .help = "Who begins the cluster, e.g. 1=10.0.0.1:7444/10.0.0.1:7443,...; the same list on "
+             "each. Once there is a log, it says who the members are."},
+    {.name = "join",
+     .env = "ECS_JOIN",
+     .type = CONF_BOOL,
+     .offset = AT(join),
+     .help = "Begin no cluster with an empty data directory: wait until the members in --members "
+             "add this one (ecs-admin member add)."},
     {.name = "listen",
      .env = "ECS_LISTEN",
      .type = CONF_STRING,
@@ -215,7 +222,6 @@ static int read_member(struct settings *s, const char *text, struct err *err)
     }
     m->peer_address = s->texts[s->n_members][0];
     m->api_address = s->texts[s->n_members][1];
-    s->controllers[s->n_members] = m->api_address;
     s->n_members++;
     return 0;
 }
@@ -223,8 +229,14 @@ static int read_member(struct settings *s, const char *text, struct err *err)
 static int read_members(struct settings *s, struct err *err)
 {
     const size_t n = s->member_list.n;
-    if (n != 1 && n != 3 && n != 5) {
+    if (!s->join && n != 1 && n != 3 && n != 5) {
         return err_set(err, ERR_INVALID, "--members: there must be 1, 3 or 5 members, not %zu", n);
+    }
+    if (n < 2 && s->join) {
+        return err_set(err, ERR_INVALID, "--join: --members must name this one and those to join");
+    }
+    if (n > SETTINGS_MEMBERS_MAX) {
+        return err_set(err, ERR_INVALID, "--members: %zu, at most %d", n, SETTINGS_MEMBERS_MAX);
     }
     for (size_t i = 0; i < n; i++) {
         int rv = read_member(s, s->member_list.items[i], err);

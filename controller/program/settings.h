@@ -11,13 +11,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define SETTINGS_MEMBERS_MAX 5
+#define SETTINGS_MEMBERS_MAX 7
 
 struct settings {
     /* As given. */
     uint64_t id;
     const char *data_dir;
     struct conf_list member_list; /* "ID=PEER_ADDRESS/API_ADDRESS" */
+    bool join;
     const char *listen;
     const char *peer_listen;
     const char *insecure_api;
@@ -39,7 +40,6 @@ struct settings {
     bool log_json;
     /* Made from these. Texts live in the conf or in `texts`. */
     struct engine_member members[SETTINGS_MEMBERS_MAX];
-    const char *controllers[SETTINGS_MEMBERS_MAX]; /* Their front doors. */
     unsigned n_members;
     char texts[SETTINGS_MEMBERS_MAX][2][128];
 };

@@ -79,7 +79,6 @@ static inline void house_open_engine(struct house *h, unsigned n_members)
 static inline void house_open_door(struct house *h)
 {
     static const char *const alpn[TLS_ALPN_MAX] = {"h2"};
-    static const char *const controllers[] = {"127.0.0.1:1001"};
     struct api_options api = {
         .mem = test_mem(), .engine = h->engine, .account = "123456789012", .region = "us-east-1"};
     struct link_options link = {
@@ -87,8 +86,6 @@ static inline void house_open_door(struct house *h)
         .engine = h->engine,
         .account = "123456789012",
         .region = "us-east-1",
-        .controllers = controllers,
-        .n_controllers = 1,
         .domain = "test.ecs",
         .ca_pem = str_make((const char *)h->net.ca.data, h->net.ca.len),
         .ca_key_pem = str_make((const char *)h->net.ca_key.data, h->net.ca_key.len),

@@ -485,7 +485,7 @@ START_TEST(whoever_does_not_lead_says_so)
         say_hello(&a, &hello);
         m = hear(&a, KIND(REDIRECT));
         ck_assert_str_eq(m->redirect->leader == NULL ? "" : m->redirect->leader, "");
-        ck_assert_uint_eq(m->redirect->n_controllers, 1);
+        ck_assert_uint_eq(m->redirect->n_controllers, 3);
         expect_end(&a, GRPC_OK, "");
         ck_assert_msg(join(&a, "secret", make_csr(&a)) == GRPC_UNAVAILABLE, "%s", a.text);
         agent_close(&a);

@@ -25,14 +25,28 @@ struct office { /* A rig, its door, and a backend that answers from here. */
     enum grpc_code code;
     struct buf text;
     unsigned n_messages;
+    struct loop_soon *change_soon;
+    struct api_member_change change; /* As asked for last. */
+    int change_status;               /* What it answers. */
+    api_change_cb change_cb;
+    void *change_arg;
 };
 
 static uint32_t members(void *data, struct api_member *v, uint32_t max)
 {
     (void)data;
     ck_assert_uint_ge(max, 2);
-    v[0] = (struct api_member){1, "a:7444", "a:7443", "voter", true, true, true, 17};
-    v[1] = (struct api_member){2, "b:7444", "b:7443", "spare", false, false, false, 0};
+    v[0] = (struct api_member){.id = 1, .peer_address = "a:7444", .api_address = "a:7443"};
+    v[0].role = "voter";
+    v[0].leader = true;
+    v[0].connected = true;
+    v[0].has_match = true;
+    v[0].match_index = 17;
+    v[0].lag = 3;
+    v[0].incarnation = 0xabc;
+    v[0].version = "9.1";
+    v[1] = (struct api_member){.id = 2, .peer_address = "b:7444", .api_address = "b:7443"};
+    v[1].role = "spare";
     return 2;
 }
 
@@ -55,6 +69,26 @@ static void transfer(void *data, uint64_t member_id, api_transfer_cb cb, void *a
     o->transfer_cb = cb;
     o->transfer_arg = arg;
     loop_soon_post(o->soon);
+}
+
+static void change_later(void *data)
+{
+    struct office *o = data;
+    struct err err = {0};
+    if (o->change_status != 0) {
+        (void)err_set(&err, o->change_status, "because");
+    }
+    o->change_cb(o->change_arg, o->change_status, &err);
+}
+
+static void change_member(void *data, const struct api_member_change *change, api_change_cb cb,
+                          void *arg)
+{
+    struct office *o = data;
+    o->change = *change;
+    o->change_cb = cb;
+    o->change_arg = arg;
+    loop_soon_post(o->change_soon);
 }
 
 static void stream_drain(struct api_stream *s, void *data)
@@ -106,12 +140,14 @@ static void office_open(struct office *o, bool with_backend)
         o->backend = (struct api_backend){.data = o,
                                           .members = members,
                                           .transfer = transfer,
+                                          .change_member = change_member,
                                           .ca_pin = ca_pin,
                                           .backup = backup,
                                           .task_logs = task_logs};
     }
     rig_open(&o->rig, &o->backend);
     o->soon = loop_soon_open(&o->rig.loop, transfer_later, o);
+    o->change_soon = loop_soon_open(&o->rig.loop, change_later, o);
     ck_assert_int_eq(addr_make(STR("127.0.0.1"), 0, &door.insecure_addr, &err), 0);
     ck_assert_int_eq(door_open(o->rig.api, &door, &o->door, &err), 0);
     buf_init(&o->text, test_mem(), 65536);
@@ -121,6 +157,7 @@ static void office_close(struct office *o)
 {
     door_close(o->door);
     loop_soon_close(o->soon);
+    loop_soon_close(o->change_soon);
     buf_close(&o->text);
     rig_close(&o->rig);
 }
@@ -153,6 +190,36 @@ START_TEST(status_members_and_transfer_come_from_the_backend)
     }
 END_TEST
 
+START_TEST(members_are_changed_one_step_at_a_time)
+    {
+        struct office o;
+        office_open(&o, true);
+        admin_has(&o, "DescribeMembers", "{}", "\"lag\":3");
+        rig_also(&o.rig, "\"incarnation\":\"0000000000000abc\"");
+        rig_also(&o.rig, "\"version\":\"9.1\"");
+        admin_has(&o, "AddMember",
+                  "{\"id\":2,\"peerAddress\":\"1.1.1.1:1\",\"apiAddress\":\"1.1.1.1:2\"}",
+                  "\"done\":true");
+        rig_also(&o.rig, "\"role\":\"spare\"");
+        ck_assert_int_eq(o.change.kind, API_MEMBER_ADD);
+        o.change_status = ERR_AGAIN;
+        admin_has(&o, "PromoteMember", "{\"id\":2}", "\"waitingFor\":\"because\"");
+        rig_also(&o.rig, "\"done\":false");
+        o.change_status = ERR_NOTFOUND;
+        admin_has(&o, "DemoteMember", "{\"id\":7}", "because.");
+        o.change_status = ERR_UNAVAILABLE;
+        admin_has(&o, "RemoveMember", "{\"id\":7}", "ClientException");
+        o.change_status = ERR_EXISTS;
+        admin_has(&o, "RemoveMember", "{\"id\":7}", "ConflictException");
+        admin_has(&o, "RemoveMember", "{}", "id must be from 1 to");
+        admin_has(&o, "AddMember", "{\"id\":2,\"peerAddress\":\"1.1.1.1:1/x\"}",
+                  "peer_address must be ADDRESS:PORT");
+        admin_has(&o, "AddMember", "{\"id\":2,\"peerAddress\":\"1.1.1.1:1\"}",
+                  "api_address must be ADDRESS:PORT");
+        office_close(&o);
+    }
+END_TEST
+
 START_TEST(without_a_backend_everything_says_so)
     {
         struct office o;
@@ -160,6 +227,7 @@ START_TEST(without_a_backend_everything_says_so)
         rig_has(&o.rig, "CreateCluster", "{}", "ACTIVE");
         admin_has(&o, "ListMembers", "{}", "UnsupportedFeatureException");
         admin_has(&o, "TransferLeadership", "{}", "UnsupportedFeatureException");
+        admin_has(&o, "RemoveMember", "{\"id\":2}", "UnsupportedFeatureException");
         admin_has(&o, "CreateJoinToken", "{}", "UnsupportedFeatureException");
         office_close(&o);
     }
@@ -387,8 +455,8 @@ int main(void)
 {
     Suite *s = suite_create("api admin");
     TEST_CASE(s, "admin", 20, status_members_and_transfer_come_from_the_backend,
-              without_a_backend_everything_says_so, a_join_token_is_kept_as_a_hash,
-              history_comes_in_pages_and_a_token_fits_one_question,
+              members_are_changed_one_step_at_a_time, without_a_backend_everything_says_so,
+              a_join_token_is_kept_as_a_hash, history_comes_in_pages_and_a_token_fits_one_question,
               a_plan_shows_where_tasks_would_go_and_changes_nothing,
               a_backup_is_a_stream_with_its_checksum_last,
               logs_are_asked_of_the_node_that_runs_the_task,
