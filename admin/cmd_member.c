@@ -163,13 +163,13 @@ static int step_aside(struct cli *cli, uint64_t id)
  */
 
 static const struct option_def wait_options[] = {
-    {"timeout", "SECONDS", "Give up after this (default 600).", false},
+    {"for", "SECONDS", "Give up after this (default 600).", false},
     {NULL, NULL, NULL, false},
 };
 
 static const struct option_def promote_options[] = {
     {"to", "ROLE", "voter (default) or standby, which has everything but no vote.", false},
-    {"timeout", "SECONDS", "Give up after this (default 600).", false},
+    {"for", "SECONDS", "Give up after this (default 600).", false},
     {NULL, NULL, NULL, false},
 };
 
@@ -217,7 +217,7 @@ static int insist(struct cli *cli, const char *method, const json_t *request, in
 static int get_deadline(const struct args *args, int64_t *ret)
 {
     int64_t timeout_s = TIMEOUT_DEFAULT_S;
-    int rv = args_number(args, "timeout", 1, TIMEOUT_MAX_S, &timeout_s);
+    int rv = args_number(args, "for", 1, TIMEOUT_MAX_S, &timeout_s);
     *ret = now_s() + timeout_s;
     return rv;
 }
