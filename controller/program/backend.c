@@ -36,6 +36,7 @@ struct transfer {
     void *arg;
     struct loop_timer *timer;
     uint64_t give_up_ms;
+    bool to_us; /* Which is so already. */
     int failed;
     struct err err;
 };
@@ -56,7 +57,7 @@ static void poll_transfer(void *data)
     uint64_t leader = raftnode_leader(node);
     if (t->failed != 0) {
         end_transfer(t, t->failed, 0);
-    } else if (leader != 0 && leader != raftnode_id(node)) {
+    } else if (leader != 0 && (t->to_us || leader != raftnode_id(node))) {
         end_transfer(t, 0, leader);
     } else if (clock_mono_ms() >= t->give_up_ms) {
         err_set(&t->err, ERR_TIMEOUT, "leadership has not moved; the member may be behind or away");
@@ -74,7 +75,8 @@ static void transfer(void *data, uint64_t member_id, api_transfer_cb cb, void *a
     t->arg = arg;
     t->give_up_ms = clock_mono_ms() + TRANSFER_WAIT_MS;
     t->timer = loop_timer_open(b->loop, poll_transfer, t);
-    t->failed = raftnode_transfer(engine_node(b->engine), member_id, &t->err);
+    t->to_us = member_id == raftnode_id(engine_node(b->engine));
+    t->failed = t->to_us ? 0 : raftnode_transfer(engine_node(b->engine), member_id, &t->err);
     loop_timer_repeat(t->timer, t->failed == 0 ? TRANSFER_POLL_MS : 0, TRANSFER_POLL_MS);
 }
 
