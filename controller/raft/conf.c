@@ -188,6 +188,7 @@ int conf_read(const uint8_t *bytes, size_t len, struct membership *ret, struct e
     if (n < 1 || n > SERVERS_MAX) {
         return err_set(err, ERR_CORRUPT, "configuration: %llu members", (unsigned long long)n);
     }
+    memset(seen, 0, sizeof seen);
     c = (struct cursor){bytes + 9, len - 9};
     for (unsigned i = 0; i < n; i++) {
         int rv = check_member(&c, seen, i, err);
