@@ -209,10 +209,15 @@ struct log_request {
     uint32_t tail;
 };
 
+struct heartbeat_ack {
+    uint64_t number;
+    struct string_list controllers; /* Empty: as before. */
+};
+
 struct controller_message { /* Exactly one is not NULL. */
     const struct welcome *welcome;
     const struct redirect *redirect;
-    const struct numbered *heartbeat_ack;
+    const struct heartbeat_ack *heartbeat_ack;
     const struct numbered *reports_ack;
     const struct assignments *assignments;
     const struct log_request *log_request;

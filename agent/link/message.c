@@ -194,9 +194,11 @@ static const struct wire_field redirect_fields[] = {
 static const struct wire_message redirect_message = MESSAGE(redirect, redirect_fields);
 
 static const struct wire_field heartbeat_ack_fields[] = {
-    ONE(WIRE_U64, numbered, number, HeartbeatAck, number),
+    ONE(WIRE_U64, heartbeat_ack, number, HeartbeatAck, number),
+    TEXTS(heartbeat_ack, controllers.v, controllers.n, HeartbeatAck, controllers, TEXT_MAX,
+          LIMIT_ADDRESSES),
 };
-static const struct wire_message heartbeat_ack = MESSAGE(numbered, heartbeat_ack_fields);
+static const struct wire_message heartbeat_ack = MESSAGE(heartbeat_ack, heartbeat_ack_fields);
 
 static const struct wire_field reports_ack_fields[] = {
     ONE(WIRE_U64, numbered, number, ReportsAck, number),

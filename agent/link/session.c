@@ -276,8 +276,10 @@ static void on_redirect(struct session *s, const struct redirect *r)
     hang_up(s);
 }
 
-static void on_heartbeat_ack(struct session *s, uint64_t number)
+static void on_heartbeat_ack(struct session *s, const struct heartbeat_ack *ack)
 {
+    uint64_t number = ack->number;
+    learn(s, &ack->controllers);
     if (number == 0 || number > s->last_heartbeat || number + HEARTBEATS_MAX <= s->last_heartbeat) {
         return; /* So old that it says nothing, or nonsense. */
     }
@@ -293,7 +295,7 @@ static void dispatch(struct session *s, const struct controller_message *m)
     } else if (s->state != STATE_UP) {
         end(s, "the first message is no welcome");
     } else if (m->heartbeat_ack != NULL) {
-        on_heartbeat_ack(s, m->heartbeat_ack->number);
+        on_heartbeat_ack(s, m->heartbeat_ack);
     } else if (m->reports_ack != NULL) {
         s->events->reports_ack(s->data, m->reports_ack->number);
     } else if (m->assignments != NULL) {

@@ -42,6 +42,7 @@ struct session {
     uint32_t n_inventory;
     struct engine_write write;
     bool writing;
+    uint64_t told;    /* As of which l->news it knows the controllers. */
     struct list logs; /* struct link_log.link */
     uint32_t n_logs;
 };
@@ -69,6 +70,7 @@ struct link {
     bool taking;
     bool closing;
     uint64_t next_log;
+    uint64_t news; /* Counts what may have changed the list of controllers. */
     struct grpc_method methods[3];
 };
 

@@ -158,6 +158,7 @@ static void on_change(void *data, const struct changes *changes)
 {
     struct link *l = data;
     if (changes == NULL) {
+        l->news++;
         follow_leadership(l);
     } else if (l->dispatch != NULL) {
         dispatch_changed(l->dispatch, changes);

@@ -54,6 +54,7 @@ static void send_welcome(struct session *s, uint64_t number)
     Ecs__Agent__V1__ControllerMessage m = ECS__AGENT__V1__CONTROLLER_MESSAGE__INIT;
     welcome.has_session = true;
     welcome.session = number;
+    s->told = s->l->news;
     welcome.has_heartbeat_interval_ms = true;
     welcome.heartbeat_interval_ms = o->heartbeat_ms;
     welcome.has_lease_ms = true;
@@ -178,6 +179,7 @@ static void on_hello(struct session *s, const Ecs__Agent__V1__Hello *hello)
 static void on_heartbeat(struct session *s, const Ecs__Agent__V1__Heartbeat *heartbeat)
 {
     Ecs__Agent__V1__HeartbeatAck ack = ECS__AGENT__V1__HEARTBEAT_ACK__INIT;
+    const char *controllers[ENGINE_CONTROLLERS_MAX];
     Ecs__Agent__V1__ControllerMessage m = ECS__AGENT__V1__CONTROLLER_MESSAGE__INIT;
     struct leader *leader = engine_leader(s->l->options.engine);
     if (leader != NULL) {
@@ -185,6 +187,11 @@ static void on_heartbeat(struct session *s, const Ecs__Agent__V1__Heartbeat *hea
     }
     ack.has_number = true;
     ack.number = heartbeat->number;
+    if (s->told != s->l->news) {
+        s->told = s->l->news;
+        ack.n_controllers = engine_controllers(s->l->options.engine, controllers);
+        ack.controllers = (char **)(uintptr_t)controllers;
+    }
     m.kind_case = ECS__AGENT__V1__CONTROLLER_MESSAGE__KIND_HEARTBEAT_ACK;
     m.heartbeat_ack = &ack;
     session_send(s, &m);

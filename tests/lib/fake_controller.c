@@ -101,7 +101,8 @@ static void on_reports(struct fake_controller *f, const struct reports *r)
 
 static void on_heartbeat(struct fake_controller *f, const struct heartbeat *h)
 {
-    struct numbered ack = {h->number};
+    const char *controllers[] = {f->address, f->also};
+    struct heartbeat_ack ack = {h->number, {controllers, f->also == NULL ? 0 : 2}};
     struct controller_message m = {.heartbeat_ack = &ack};
     f->n_heartbeats++;
     if (!f->ignore_heartbeats) {

@@ -33,6 +33,7 @@ struct fake_controller {
     /* To be set by the test. */
     bool follower;          /* Answer hello with a redirect ... */
     const char *leader;     /* ... to this address; NULL: to nowhere. */
+    const char *also;       /* A new controller, named in heartbeat acknowledgements. */
     bool ignore_heartbeats; /* Do not acknowledge them ... */
     bool ignore_reports;    /* ... or reports. */
     bool ignore_all;        /* Say nothing at all any more. */

@@ -418,6 +418,19 @@ START_TEST(a_dead_controller_is_replaced_by_the_next)
     }
 END_TEST
 
+START_TEST(new_controllers_are_learnt_while_the_session_lives)
+    {
+        agent_start();
+        connect_empty();
+        ck_assert_uint_eq(g.fakes[1].n_hellos, 0);
+        g.fakes[0].also = g.fakes[1].address;
+        g.fakes[0].n_heartbeats = 0;
+        UNTIL(g.fakes[0].n_heartbeats > 1);
+        g.fakes[0].ignore_all = true;
+        UNTIL(g.fakes[1].connected);
+    }
+END_TEST
+
 START_TEST(a_silent_controller_is_left)
     {
         agent_start();
@@ -762,6 +775,7 @@ int main(void)
     tcase_add_test(c, followers_point_to_the_leader);
     tcase_add_test(c, controllers_that_point_in_circles_are_asked_with_pauses);
     tcase_add_test(c, a_dead_controller_is_replaced_by_the_next);
+    tcase_add_test(c, new_controllers_are_learnt_while_the_session_lives);
     tcase_add_test(c, a_silent_controller_is_left);
     tcase_add_test(c, a_controller_that_makes_no_sense_is_left);
     tcase_add_test(c, an_older_session_is_not_listened_to);

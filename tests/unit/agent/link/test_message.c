@@ -127,6 +127,7 @@ START_TEST(every_controller_message_survives_the_round_trip)
                                                .lease_ms = 30000,
                                                .controllers = {addresses, 2}};
         static const struct redirect redirect = {.leader = "b:2", .controllers = {addresses, 1}};
+        static const struct heartbeat_ack ack = {7, {addresses, 2}};
         static const struct id forget[] = {{5, 6}};
         static const struct assignment tasks[] = {
             {.task = {1, 1}, .spec = {"\x0a\x00", 2}},
@@ -156,6 +157,13 @@ START_TEST(every_controller_message_survives_the_round_trip)
         ck_assert_int_eq(message_encode_controller(&m, &out, &err), 0);
         ck_assert_int_eq(message_decode_controller(encoded(), &arena, &got, &err), 0);
         ck_assert_str_eq(got.redirect->leader, "b:2");
+        buf_clear(&out);
+        m = (struct controller_message){.heartbeat_ack = &ack};
+        ck_assert_int_eq(message_encode_controller(&m, &out, &err), 0);
+        ck_assert_int_eq(message_decode_controller(encoded(), &arena, &got, &err), 0);
+        ck_assert_uint_eq(got.heartbeat_ack->number, 7);
+        ck_assert_uint_eq(got.heartbeat_ack->controllers.n, 2);
+        ck_assert_str_eq(got.heartbeat_ack->controllers.v[1], "b:2");
         buf_clear(&out);
         m = (struct controller_message){.assignments = &assign};
         ck_assert_int_eq(message_encode_controller(&m, &out, &err), 0);
