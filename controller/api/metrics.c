@@ -35,6 +35,34 @@ static void put_raft(const struct engine *e, struct buf *b)
     one(b, "ecs_requests_waiting", "gauge", "Requests waiting for their batch.", s.n_waiting);
 }
 
+static void put_number(struct buf *b, const char *name, uint64_t member, uint64_t v)
+{
+    buf_printf(b, "%s{member=\"%llu\"} %llu\n", name, (unsigned long long)member,
+               (unsigned long long)v);
+}
+
+/* How far the members are is known to the leader only. */
+static void put_members(const struct api *api, struct buf *b)
+{
+    const struct api_backend *backend = api_backend(api);
+    struct api_member v[API_MEMBERS_MAX] = {{.id = 0}};
+    uint32_t n = backend->members == NULL ? 0 : backend->members(backend->data, v, API_MEMBERS_MAX);
+    uint32_t voters = 0;
+    head(b, "ecs_raft_member_connected", "gauge", "Whether there is a connection to the member.");
+    for (uint32_t i = 0; i < n; i++) {
+        put_number(b, "ecs_raft_member_connected", v[i].id, v[i].connected);
+        voters += str_eqc(str_of(v[i].role), "voter");
+    }
+    head(b, "ecs_raft_member_lag_entries", "gauge", "Entries that the member is behind.");
+    for (uint32_t i = 0; i < n; i++) {
+        if (v[i].has_match) {
+            put_number(b, "ecs_raft_member_lag_entries", v[i].id, v[i].lag);
+        }
+    }
+    one(b, "ecs_raft_members", "gauge", "Members of the control plane.", n);
+    one(b, "ecs_raft_voters", "gauge", "Those of them that vote.", voters);
+}
+
 static void put_audit(const struct engine *e, struct buf *b)
 {
     struct audit_status s;
@@ -213,6 +241,7 @@ void metrics_write(const struct api *api, struct buf *to)
     one(to, "ecs_uptime_seconds", "counter", "Since the controller started.",
         api_uptime_ms(api) / 1000);
     put_raft(e, to);
+    put_members(api, to);
     put_audit(e, to);
     put_state(engine_store(e), to);
     put_loss(e, to);

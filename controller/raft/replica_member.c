@@ -150,7 +150,8 @@ void replica_forget_leader(struct replica *r)
     if (raft_state(&r->raft) == RAFT_FOLLOWER && (me == NULL || me->role != RAFT_VOTER) &&
         r->now_ms >= r->led_ms + r->set.election_ms) {
         r->raft.follower_state.current_leader.id = 0;
-        raft_free(r->raft.follower_state.current_leader.address); /* It answers while this is set. */
+        raft_free(
+            r->raft.follower_state.current_leader.address); /* It answers while this is set. */
         r->raft.follower_state.current_leader.address = NULL;
     }
 }

@@ -72,6 +72,9 @@ check "writes are acknowledged" goes_on
 grow
 grow
 check "three controllers have become five" are_voters '[1,2,3,4,5]'
+metrics() { curl -fsS "http://$(node_address "$(leader)"):8080/metrics"; }
+check "metrics count them" [ "$(metrics | awk '$1 == "ecs_raft_voters" { print $2 }')" -eq 5 ]
+check "and know each of them" [ "$(metrics | grep -c '^ecs_raft_member_lag_entries{')" -eq 5 ]
 check "writes go on" goes_on
 check "an id cannot be used twice" refused 1 "member 4 exists" ecs-admin member add 4 10.0.0.1:1/10.0.0.1:2
 

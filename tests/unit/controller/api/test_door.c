@@ -187,6 +187,7 @@ START_TEST(probes_find_health_and_metrics)
         aws(&t, TARGET "DeleteCluster\r\n", "{\"cluster\":\"b\"}", "HTTP/1.1 400");
         raw_has(&t, "GET /healthz" HEAD "\r\n", "ok leader");
         raw_has(&t, "GET /metrics" HEAD "\r\n", "\necs_clusters 1\n");
+        raw_has(&t, "GET /metrics" HEAD "\r\n", "\necs_raft_voters 0\n");
         ck_assert_ptr_nonnull(strstr(buf_cstr(&t.text), "ecs_api_requests_total{operation="
                                                         "\"CreateCluster\",code=\"API_OK\"} 1\n"));
         ck_assert_ptr_nonnull(strstr(

@@ -429,6 +429,33 @@ START_TEST(a_new_voter_that_does_not_know_it_yet_votes)
     }
 END_TEST
 
+/* Its disk is slow, and what it writes becomes durable after it has given its leader up: libraft
+ * would acknowledge that to member 0. */
+START_TEST(a_standby_without_a_leader_answers_nobody)
+    {
+        struct simworld_options o = {.seed = 12, .n = 4, .voters = 1};
+        struct simworld *w;
+        o.delay_us_max = 1000;
+        o.stall = 1000000;
+        w = simworld_open(&o);
+        ck_assert_int_eq(add(w, elect(w), 3), 0);
+        simworld_run(w, 2000);
+        ck_assert_int_eq(set_role(w, elect(w), 3, RAFT_STANDBY), 0);
+        simworld_run(w, 3000);
+        for (int i = 0; i < 40; i++) {
+            ck_assert_int_eq(simworld_propose(w, elect(w), 20, NULL), 0);
+            simworld_run(w, 2);
+            simworld_crash(w, 0);
+            simworld_run(w, 1000);
+            ck_assert_uint_eq(simworld_status(w, 3).leader, 0);
+            simworld_restart(w, 0);
+            simworld_run(w, 2000);
+        }
+        simworld_settle(w, 10000);
+        simworld_close(w);
+    }
+END_TEST
+
 START_TEST(a_removed_controller_disturbs_nobody)
     {
         struct simworld *w = open_world(3, 3);
@@ -490,7 +517,7 @@ int main(void)
               a_change_that_would_stop_the_cluster_is_refused, an_id_is_never_used_again);
     TEST_CASE(s, "trouble", 60, a_change_that_was_not_committed_is_undone,
               a_rollback_ends_at_the_change_before, a_new_voter_that_does_not_know_it_yet_votes,
-              a_removed_controller_disturbs_nobody);
+              a_standby_without_a_leader_answers_nobody, a_removed_controller_disturbs_nobody);
     tcase_set_timeout(loops, 120);
     tcase_add_loop_test(loops, random_changes_under_random_faults_break_nothing, 0, 20);
     suite_add_tcase(s, loops);
