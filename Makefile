@@ -19,6 +19,10 @@ comma   := ,
 ifneq ($(SAN),)
 override BUILD := $(BUILD)-$(subst $(comma),-,$(SAN))
 endif
+# Faults planted in the code, for the simulator's checks to find (tests/sim/plants.sh).
+ifneq ($(PLANTS),)
+override BUILD := $(BUILD)-plants
+endif
 san_tsan  := $(findstring tsan,$(SAN))
 SANFLAGS  := $(if $(findstring asan,$(SAN)),-fsanitize=address) \
              $(if $(findstring ubsan,$(SAN)),-fsanitize=undefined -fno-sanitize-recover=all) \
@@ -28,7 +32,7 @@ FORTIFY   := $(if $(SAN),,-D_FORTIFY_SOURCE=2)
 
 WARN     := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wswitch-enum -Wmissing-prototypes -Werror
 HARDEN   := -fstack-protector-strong $(FORTIFY) -fPIE -ffunction-sections -fdata-sections
-CPPFLAGS += -I. -I$(BUILD)/gen -D_GNU_SOURCE -DECS_VERSION='"$(VERSION)"' $(if $(PLANT),-DPLANT=$(PLANT))
+CPPFLAGS += -I. -I$(BUILD)/gen -D_GNU_SOURCE -DECS_VERSION='"$(VERSION)"' $(if $(PLANTS),-DPLANTS)
 CFLAGS   += -std=c11 $(OPT) -g $(HARDEN) $(SANFLAGS) $(FUZZFLAGS)
 LDFLAGS  += -pie -Wl,-z,relro,-z,now -Wl,--gc-sections -Wl,--as-needed $(SANFLAGS)
 
@@ -61,6 +65,7 @@ lib_admin      := $(BUILD)/lib/libadmin.a
 lib_pbc        := $(BUILD)/lib/libprotoc.a
 lib_nano       := $(BUILD)/lib/libprotonano.a
 lib_test       := $(BUILD)/lib/libtest.a
+lib_agentcore  := $(BUILD)/lib/libagentcore.a
 
 BIN := $(if $(wildcard controller/main.c),$(BUILD)/bin/ecs-controller) \
        $(if $(wildcard agent/main.c),$(BUILD)/bin/ecs-agent) \
@@ -156,6 +161,8 @@ $(lib_common): $(call objs,$(common_src)) ; $(archive)
 $(lib_controller): $(call objs,$(controller_src)) ; $(archive)
 $(lib_agent): $(call objs,$(agent_src)) ; $(archive)
 $(lib_admin): $(call objs,$(admin_src)) ; $(archive)
+# The simulator links both cores; the other parts of controller and agent share names.
+$(lib_agentcore): $(call objs,$(wildcard agent/core/*.c)) ; $(archive)
 $(lib_pbc): $(pbc_obj) ; $(archive)
 $(lib_nano): $(nano_c:.c=.o) ; $(archive)
 $(lib_test): $(call objs,$(testlib_src)) Makefile ; $(archive)
@@ -198,10 +205,12 @@ fuzz_bin  := $(foreach f,$(fuzz_src),$(BUILD)/fuzz/$(basename $(notdir $(f))))
 archives_common     := $(lib_common)
 archives_controller := $(lib_controller) $(lib_pbc) $(lib_common)
 archives_agent      := $(lib_agent) $(lib_nano) $(lib_common)
+archives_sim        := $(lib_controller) $(lib_agentcore) $(lib_pbc) $(lib_common)
 archives_admin      := $(lib_admin) $(lib_controller) $(lib_pbc) $(lib_common)
 libs_common     := $(COMMON_LIBS)
 libs_controller := $(CTRL_LIBS)
 libs_agent      := $(AGENT_LIBS)
+libs_sim        := $(CTRL_LIBS)
 libs_admin      := $(ADMIN_LIBS)
 
 # $(1) output, $(2) source, $(3) area, $(4) extra libraries and flags
@@ -220,7 +229,7 @@ $(foreach f,$(bench_src),$(eval $(call test_program,$(BUILD)/bench/$(basename $(
 $(foreach f,$(fuzz_src),$(eval $(call test_program,$(BUILD)/fuzz/$(basename $(notdir $(f))),$(f),$(call area,$(f)),$(FUZZLINK))))
 $(call objs,$(testlib_src)): | $(gen_hdr)
 
-$(BUILD)/bin/ecs-sim: $(call objs,$(sim_src)) $(lib_test) $(archives_controller)
+$(BUILD)/bin/ecs-sim: $(call objs,$(sim_src) tests/lib/history.c tests/lib/lincheck.c $(wildcard tests/lib/wgl*.c tests/lib/lincheck_*.c)) $(archives_sim)
 	$(link) $(CTRL_LIBS) -lm
 $(call objs,$(sim_src)): | $(gen_hdr)
 
@@ -268,8 +277,10 @@ bench: all $(bench_bin) $(BUILD)/bin/ecs-load ## programs that measure; each pri
 	@for b in $(wildcard tests/bench/*.sh); do \
 	    BUILD=$(BUILD) $$b --json $(BUILD)/bench/$$(basename $$b .sh).json || exit 1; done
 
-sim: $(if $(sim_src),$(BUILD)/bin/ecs-sim) ## simulate a cluster with faults: SEED=n [RUNS=n]
-	@$(if $(sim_src),$(BUILD)/bin/ecs-sim --seed $(or $(SEED),1) --runs $(or $(RUNS),20),echo "no simulator")
+sim: ## simulate the whole system with faults: SEED=n [RUNS=k | HOURS=h] [PLANT=n]
+	@$(MAKE) --no-print-directory -s $(if $(PLANT),PLANTS=1) BUILD=$(BUILD) $(BUILD)$(if $(PLANT),-plants)/bin/ecs-sim
+	@$(BUILD)$(if $(PLANT),-plants)/bin/ecs-sim --seed $(or $(SEED),1) \
+	    --runs $(or $(RUNS),$(if $(HOURS),1,20)) $(if $(HOURS),--hours $(HOURS)) $(if $(PLANT),--plant $(PLANT))
 
 chaos_build := $(BUILD)/bin/ecs-load $(BUILD)/lib/libfaultfs.so
 chaos: all $(chaos_build) ## break a lab in every way under load: [SECONDS=n] [SEED=n] [ONLY=name]
@@ -322,6 +333,6 @@ uninstall: ## remove what install put there
 	rm -f $(foreach m,$(patsubst docs/man/%.txt,%,$(man_src)),$(DESTDIR)$(PREFIX)/share/man/man$(patsubst .%,%,$(suffix $(m)))/$(m))
 
 clean: ## remove everything that was built
-	rm -rf build build-asan-ubsan build-tsan build-fuzz build-clang
+	rm -rf build build-asan-ubsan build-tsan build-fuzz build-clang build-plants
 
 -include $(shell find $(BUILD)/obj $(BUILD)/gen -name '*.d' 2>/dev/null)

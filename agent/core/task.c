@@ -1,5 +1,6 @@
 #include "agent/core/task_impl.h"
 
+#include "common/base/plant.h"
 #include "common/base/sm.h"
 
 #include <assert.h>
@@ -142,8 +143,11 @@ struct task *task_restore(const struct mem *mem, const struct task *saved, struc
     assert(spec == NULL || saved->n_containers == spec->n_containers);
     for (uint32_t i = 0; i < t->n_containers; i++) {
         t->containers[i] = saved->containers[i];
+        if (PLANTED(CREATE_TWICE) && t->containers[i].phase == CONTAINER_CREATING) {
+            t->containers[i].phase = CONTAINER_PENDING;
+        }
     }
-    if (t->phase < TASK_FORGOTTEN) {
+    if (t->phase < TASK_FORGOTTEN && !PLANTED(END_NOT_REPORTED)) {
         report_mark(queue, &t->report);
     }
     return t;

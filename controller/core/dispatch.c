@@ -6,6 +6,7 @@
 
 #include "common/base/heap.h"
 #include "common/base/list.h"
+#include "common/base/plant.h"
 #include "controller/core/schema.h"
 #include "controller/core/table.h"
 
@@ -425,6 +426,11 @@ int dispatch_report(struct dispatch *d, struct dispatch_session *s, uint64_t num
         return err_set(err, ERR_FULL, "%u reports wait already", d->stats.n_reports_waiting);
     }
     s->reported = number;
+    if (PLANTED(REPORT_ACKED_EARLY)) {
+        s->ack = number;
+        s->ack_due = true;
+        update_ready(d, s);
+    }
     u = add_unit(d, s, number, v, n);
     for (uint32_t i = 0; i < n; i++) {
         u->reports.v[i].node = s->id;
@@ -518,6 +524,9 @@ static bool next_task(struct dispatch *d, struct dispatch_session *s, struct dis
         return false; /* The slot is somebody else's by now, and so is what is known of it. */
     }
     k = known_of(d, slot);
+    if (PLANTED(STOP_FORGOTTEN) && !s->full_done && wanted(t) == TOLD_STOP) {
+        k->told = TOLD_STOP;
+    }
     k->queued = 0;
     if (t->status == TASK_STOPPED || k->told >= wanted(t)) {
         return false;
@@ -606,8 +615,8 @@ static bool matters(const struct dispatch *d, const struct task_report *p)
 {
     const struct task *t = store_task(d->store, store_find_task(d->store, p->id));
     const struct node *node = t == NULL ? NULL : store_node(d->store, t->node);
-    return node != NULL && t->status != TASK_STOPPED && id_eq(node->id, p->node) &&
-           node->session == p->session;
+    return node != NULL && (t->status != TASK_STOPPED || PLANTED(RESURRECTION)) &&
+           id_eq(node->id, p->node) && node->session == p->session;
 }
 
 /* The state knows what the unit says: tell the session, and let it forget the tasks that ended. */

@@ -4,6 +4,7 @@
 #include "controller/core/leader.h"
 
 #include "common/base/hash.h"
+#include "common/base/plant.h"
 #include "controller/core/leader_impl.h"
 
 #include <assert.h>
@@ -132,7 +133,7 @@ static void follow_task(struct leader *l, uint32_t slot)
 {
     const struct task *t = store_task(l->store, slot);
     leader_view_task(l, slot);
-    if (t != NULL) {
+    if (t != NULL && !(PLANTED(MARK_DROPPED) && t->status == TASK_STOPPED)) {
         leader_mark(l, t->service);
     }
 }
@@ -272,6 +273,10 @@ static bool pass_service(struct leader_pass *pass, struct leader_service *v, str
     v->planned = plan.cmd.n_tasks > 0;
     v->planned_at = pass->now;
     v->n_active = plan.service->n_active;
+    if (PLANTED(PLAN_TRUSTED)) {
+        leader_mark(l, v->slot);
+        return true;
+    }
     v->busy = true;
     list_push(&l->busy, &v->queue);
     return true;

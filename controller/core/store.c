@@ -2,6 +2,7 @@
 #include "controller/core/store.h"
 
 #include "common/base/hash.h"
+#include "common/base/plant.h"
 #include "controller/core/store_impl.h"
 
 #include <stdio.h>
@@ -277,7 +278,7 @@ void store_apply(struct store *s, const struct command *cmd, struct changes *cha
     s->changes = changes;
     s->first_change = changes->n;
     s->meta->revision++;
-    s->meta->now = cmd->at_ms > s->meta->now ? cmd->at_ms : s->meta->now;
+    s->meta->now = cmd->at_ms > s->meta->now || PLANTED(TIME_GOES_BACK) ? cmd->at_ms : s->meta->now;
     result->revision = s->meta->revision;
     if (cmd->kind < CMD_N && apply_fns[cmd->kind] != NULL) {
         apply_fns[cmd->kind](s, cmd, result);

@@ -1,6 +1,7 @@
 /* Plans are decided on the leader's state and carried out on the state they arrive at. Every item
  * is checked again; one that no longer holds is dropped, and its service counts as changed, so that
  * the reconciler looks at it again. */
+#include "common/base/plant.h"
 #include "controller/core/store_impl.h"
 
 /* --- tasks to create -----------------------------------------------------------------------------
@@ -26,6 +27,9 @@ static bool ports_free(struct store *s, const struct plan_task *p)
     struct portset *held = s->ports[p->node].held;
     uint32_t n = 0;
     bool all;
+    if (PLANTED(PORT_TWICE)) {
+        return true;
+    }
     while (n < p->n_bindings) {
         const struct binding *b = &p->bindings[n];
         if (portset_last_in(&held[b->proto], b->host_port, 1) != PORT_NONE) {
@@ -45,6 +49,9 @@ static bool ports_free(struct store *s, const struct plan_task *p)
 static bool node_has_room(struct store *s, uint32_t cluster, const struct plan_task *p)
 {
     const struct node *node = store_at(s, KIND_NODE, p->node);
+    if (PLANTED(OVERCOMMIT)) {
+        return node != NULL;
+    }
     return node != NULL && node->cluster == cluster && node->status == NODE_ACTIVE &&
            node->connected && (uint64_t)node->cpu_used + p->cpu <= node->cpu &&
            (uint64_t)node->memory_used + p->memory <= node->memory &&
@@ -79,7 +86,7 @@ static bool service_wants(const struct store *s, uint32_t cluster, const struct 
     }
     most = (uint64_t)v->desired * v->max_percent / 100;
     most = most < v->desired ? v->desired : most;
-    return v->n_wanted < most;
+    return v->n_wanted < most || PLANTED(PLAN_TRUSTED);
 }
 
 static bool task_holds(struct store *s, uint32_t cluster, const struct plan_task *p)

@@ -1,5 +1,6 @@
 /* Tasks move forward only: by what agents report, by what users and plans ask for, by the loss of
  * their node. */
+#include "common/base/plant.h"
 #include "controller/core/store_impl.h"
 
 #define SHORT_LIFE_MS      10000
@@ -76,7 +77,9 @@ static void note_start(struct store *s, const struct task *t)
 static void finish(struct store *s, struct task *t)
 {
     assert(t->status != TASK_STOPPED);
-    store_ports_give(s, t);
+    if (!PLANTED(ROOM_LEAKED)) {
+        store_ports_give(s, t);
+    }
     t->status = TASK_STOPPED;
     t->desired = TASK_STOPPED;
     t->stopped_at = s->meta->now;
@@ -213,10 +216,10 @@ static bool report_status(struct store *s, struct task *t, const struct task_rep
         t->stopping_at = s->meta->now;
         changed = true;
     }
-    if (ends) {
+    if (ends && !(PLANTED(RESURRECTION) && t->status == TASK_STOPPED)) {
         finish(s, t);
         changed = true;
-    } else if (p->status > t->status) {
+    } else if (p->status > t->status || PLANTED(RESURRECTION)) {
         t->status = p->status;
         changed = true;
     }
@@ -247,7 +250,7 @@ static uint32_t find_reported(const struct store *s, const struct task_report *p
     uint32_t slot = store_find_task(s, p->id);
     const struct task *t = store_at(s, KIND_TASK, slot);
     const struct node *node;
-    if (t == NULL || t->status == TASK_STOPPED) {
+    if (t == NULL || (t->status == TASK_STOPPED && !PLANTED(RESURRECTION))) {
         return SLOT_NONE;
     }
     node = node_at(s, t->node);

@@ -1,4 +1,5 @@
 /* Task definitions: revisions of a family, never numbered twice. */
+#include "common/base/plant.h"
 #include "controller/core/store_impl.h"
 
 static bool check_ports(const struct container_summary *c, struct result *r)
@@ -75,6 +76,10 @@ static uint32_t next_revision(struct store *s, struct str name, struct result *r
     if (family->last_revision >= LIMIT_REVISIONS) {
         store_reject(r, REJECT_LIMIT, "At most %d revisions of one family.", LIMIT_REVISIONS);
         return 0;
+    }
+    if (PLANTED(REVISION_REUSED)) {
+        const struct taskdef *newest = store_at(s, KIND_TASKDEF, family->last_active);
+        family->last_revision = newest == NULL ? 0 : newest->revision;
     }
     family->last_revision++;
     store_touch(s, KIND_FAMILY, slot);

@@ -1,4 +1,5 @@
 /* Idempotency tokens: a request that is sent again has one effect. */
+#include "common/base/plant.h"
 #include "controller/core/store_impl.h"
 
 /* A token for a service that is gone since says nothing any more. */
@@ -66,7 +67,7 @@ void store_token_keep(struct store *s, uint32_t cluster, uint8_t operation,
                       const struct request_token *token, const struct id *ids, uint32_t n_ids)
 {
     struct token row = {0};
-    if (token->value.n == 0) {
+    if (token->value.n == 0 || (PLANTED(TOKEN_UNKEPT) && operation == CMD_PLAN)) {
         return;
     }
     row.cluster = cluster;

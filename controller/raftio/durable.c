@@ -16,6 +16,7 @@
 #include "controller/raftio/durable.h"
 
 #include "common/base/buf.h"
+#include "common/base/plant.h"
 #include "controller/raftio/slots.h"
 
 #include <assert.h>
@@ -125,6 +126,9 @@ void durable_install_end(struct durable *d)
 int durable_save_vote(struct durable *d, uint64_t term, uint64_t vote, struct err *err)
 {
     uint8_t bytes[VOTE_BYTES];
+    if (PLANTED(VOTE_NOT_SAVED) && slots_newest(&d->vote) != NULL) {
+        return 0;
+    }
     put_u64(bytes, d->set.id);
     put_u64(bytes + 8, term);
     put_u64(bytes + 16, vote);

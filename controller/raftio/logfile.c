@@ -36,6 +36,7 @@
  * in place (the truncation and the new records would have to become durable in that order). */
 #include "controller/raftio/logfile.h"
 
+#include "common/base/plant.h"
 #include "controller/raftio/logfile_impl.h"
 
 #include <assert.h>
@@ -75,7 +76,7 @@ int logfile_flush(struct logfile *l, struct err *err)
     }
     assert(l->file != NULL);
     rv = d->pwrite(d->ctx, l->file, l->offset, l->pending.data, l->pending.len, err);
-    if (rv == 0) {
+    if (rv == 0 && !PLANTED(NO_FSYNC)) {
         rv = d->sync(d->ctx, l->file, err);
     }
     if (rv != 0) {
@@ -149,7 +150,7 @@ static int roll(struct logfile *l, uint64_t first, bool reset, uint64_t need, st
     if (rv == 0) {
         rv = d->rename(d->ctx, LOGFILE_SPARE_NAME, name, err);
     }
-    if (rv == 0) {
+    if (rv == 0 && !PLANTED(NO_DIR_SYNC)) {
         rv = d->sync_dir(d->ctx, err);
     }
     if (rv != 0) {
@@ -197,7 +198,7 @@ int logfile_append(struct logfile *l, uint64_t index, const struct replica_entry
     assert(index <= l->last + 1);
     for (unsigned i = 0; i < n; i++) {
         uint64_t size = logfile_record_size(entries[i].len);
-        bool replaces = index + i <= l->last;
+        bool replaces = index + i <= l->last && !PLANTED(NO_TRUNCATION);
         bool full = l->file == NULL ||
                     l->offset + l->pending.len + size > l->segments[l->n_segments - 1].bytes;
         int rv = 0;

@@ -1,5 +1,6 @@
 /* Reading the log at open: which entries are there, and can they be trusted? See logfile.c for the
  * format and for what tells a torn tail from damage. */
+#include "common/base/plant.h"
 #include "common/base/str.h"
 #include "controller/raftio/logfile_impl.h"
 
@@ -77,7 +78,7 @@ size_t logfile_record_at(const uint8_t *data, size_t size, size_t offset, uint32
     }
     len = get_u32(p);
     if (len > REPLICA_ENTRY_MAX || logfile_record_size(len) > size - offset ||
-        logfile_record_crc(p, len) != get_u32(p + 4)) {
+        (logfile_record_crc(p, len) != get_u32(p + 4) && !PLANTED(TORN_TAIL))) {
         return 0;
     }
     return logfile_record_size(len);
@@ -93,6 +94,9 @@ static int judge_tail(struct scan *s, struct err *err)
 {
     uint64_t missing = cache_last(s->entries) + 1;
     const struct slot *mark = slots_newest(&s->l->mark);
+    if (PLANTED(TAIL_FORGIVEN)) {
+        return 0;
+    }
     if (mark != NULL && mark->len == 16 && get_u64(mark->bytes) == s->number &&
         get_u64(mark->bytes + 8) >= missing) {
         return damaged(s, err, "the watermark says that it was durable");

@@ -3,6 +3,7 @@
  * is made on applied state plus what the same batch already decided (the leader's reservations). */
 #include "controller/ring/ring.h"
 
+#include "common/base/plant.h"
 #include "controller/core/feature.h"
 #include "controller/ring/ring_impl.h"
 
@@ -325,7 +326,7 @@ void ring_lost(struct ring *r)
             "leadership was lost while the request was in flight: it may or may not be carried "
             "out; send it again with the same client token");
     r->in_flight = false;
-    batch_fail(r, r->batch.n_flight, ERR_UNKNOWN, &err);
+    batch_fail(r, r->batch.n_flight, PLANTED(LOST_IS_OK) ? 0 : ERR_UNKNOWN, &err);
     drop_rest(r);
 }
 
@@ -433,7 +434,7 @@ int64_t ring_now_ms(struct ring *r)
     int64_t wall = steady_wall_ms(r);
     int64_t since = (int64_t)(r->io->mono_ms(r->ctx) - r->seen_mono_ms);
     int64_t least = r->seen_now + since;
-    return r->seen_now == 0 || wall > least ? wall : least;
+    return r->seen_now == 0 || wall > least || PLANTED(TIME_GOES_BACK) ? wall : least;
 }
 
 uint64_t ring_random(struct ring *r)

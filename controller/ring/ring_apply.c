@@ -1,5 +1,6 @@
 /* Committed entries in, a changed store out: the same code on the leader and on the others. The
  * rows that changed go to the checkpoint, whoever waits is answered, watchers are told. */
+#include "common/base/plant.h"
 #include "controller/ring/ring_impl.h"
 
 #include <assert.h>
@@ -46,7 +47,7 @@ static void save(struct ring *r, uint64_t index, uint64_t term)
     struct changes *d = &r->dirty;
     changes_add(d, KIND_META, 0); /* Every command moves revision, time and digest. */
     qsort(d->v, d->n, sizeof *d->v, change_cmp);
-    for (uint32_t i = 0; i < d->n; i++) {
+    for (uint32_t i = PLANTED(ROW_NOT_SAVED) && meta->revision % 16 == 0; i < d->n; i++) {
         if (i == 0 || change_cmp(&d->v[i - 1], &d->v[i]) != 0) {
             save_row(r, &d->v[i]);
         }
@@ -79,6 +80,10 @@ static void carry_out(struct ring *r, const struct command *cmd, struct ring_wri
     struct result result;
     memset(&result, 0, sizeof result);
     changes_clear(&r->changes);
+    if (PLANTED(FOLLOWER_SKIPS) && r->leader == NULL && cmd->kind == CMD_TASK_REPORTS &&
+        cmd->seed % 16 == 0) {
+        return;
+    }
     store_apply(r->store, cmd, &r->changes, &result);
     r->n_commands++;
     ring_see_time(r);

@@ -1,103 +1,99 @@
-/* ecs-sim: simulate clusters with random faults, one after the other.
+/* ecs-sim: simulate the whole system with random faults, one world after the other.
  *
- *   ecs-sim [--seed N] [--runs K] [--ms N] [--plant N] [--verbose]
+ *   ecs-sim [--seed N] [--runs K] [--hours H | --ms N] [--raft] [--plant N] [--list] [--hash]
+ *           [--verbose]
  *
- * Run K uses the seeds N to N + K - 1; each draws its own shape and rates of faults. A failure
- * prints its seed; --seed with that number and --verbose shows what happened. */
-#include "tests/sim/simworld.h"
-
-#include "common/base/prng.h"
+ * Run K uses the seeds N to N + K - 1; each draws its own shape and rates of faults. With --hours
+ * one world lives that long, in rounds of faults and calm. With --raft there are controllers and
+ * their logs only, which leaves time for many more entries, crashes and changes of the members. A
+ * failure prints its seed; --seed with that number and --verbose shows what happened. --list names
+ * the faults that can be planted (common/base/plant.h); --plant needs a build made with PLANTS=1.
+ */
+#include "common/base/plant.h"
 #include "common/base/str.h"
+#include "tests/sim/fleet.h"
 
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
+
+#ifdef PLANTS
+unsigned plant_active;
+#endif
+
+#define ROUND_MS 600000u /* Of faults, in a long life. */
 
 struct options {
     uint64_t seed;
     uint64_t runs;
     uint64_t ms;
-    uint64_t plant;
+    uint64_t hours;
+    bool raft;
+    bool hash;
     bool verbose;
 };
 
-static unsigned upto(struct prng *p, unsigned max)
-{
-    return (unsigned)prng_below(p, max + 1u);
-}
+struct sum {
+    struct fleet_stats fleet;
+    struct simworld_stats world;
+    uint64_t virtual_ms;
+    uint64_t settled_ms;
+};
 
-/* Half of the time none of it, otherwise up to max. */
-static unsigned maybe(struct prng *p, unsigned max)
+static void add(void *to, const void *from, size_t size)
 {
-    return prng_below(p, 2) == 0 ? 0 : upto(p, max);
-}
-
-static struct simworld_options draw(uint64_t seed)
-{
-    static const unsigned sizes[8] = {1, 3, 3, 3, 3, 5, 5, 3};
-    static const unsigned segments[4] = {8192, 32768, 65536, 262144};
-    struct prng p;
-    struct simworld_options o = {.seed = seed};
-    prng_init(&p, seed ^ UINT64_C(0x9e3779b97f4a7c15));
-    o.n = sizes[prng_below(&p, 8)];
-    o.loss = maybe(&p, 200000);
-    o.dup = maybe(&p, 100000);
-    o.delay_us_min = 100;
-    o.delay_us_max = 200 + upto(&p, 20000);
-    o.slow = maybe(&p, 50000);
-    o.slow_us_max = 1000000;
-    o.disk_us_max = 100 + upto(&p, 10000);
-    o.stall = maybe(&p, 20000);
-    o.write_fault = maybe(&p, 5000);
-    o.crash_ms = prng_below(&p, 3) == 0 ? 0 : 300 + upto(&p, 4000);
-    o.down_ms = 50 + upto(&p, 3000);
-    o.cut_ms = prng_below(&p, 3) == 0 ? 0 : 200 + upto(&p, 3000);
-    o.pause_ms = prng_below(&p, 2) == 0 ? 0 : 300 + upto(&p, 5000);
-    o.client_ms = 1 + upto(&p, 20);
-    o.read_ms = 2 + upto(&p, 30);
-    o.transfer_ms = prng_below(&p, 3) == 0 ? 500 + upto(&p, 3000) : 0;
-    o.checkpoint_ms = prng_below(&p, 4) == 0 ? 0 : 100 + upto(&p, 3000);
-    o.trailing = upto(&p, 200);
-    o.command_max = prng_below(&p, 4) == 0 ? 5000 : 300;
-    o.segment_bytes = segments[prng_below(&p, 4)];
-    o.message_bytes = prng_below(&p, 3) == 0 ? 500 : 0;
-    if (o.segment_bytes < 65536 && o.checkpoint_ms == 0) {
-        o.checkpoint_ms = 1000; /* Else there would be thousands of files. */
-    }
-    o.snapshot_bytes = 24 + upto(&p, prng_below(&p, 4) == 0 ? 3000000 : 50000);
-    if (prng_below(&p, 3) == 0) {
-        o.voters = o.n;
-        o.n = o.n + 2 < SIMWORLD_NODES_MAX ? o.n + 2 : SIMWORLD_NODES_MAX;
-        o.member_ms = 100 + upto(&p, 1500);
-    }
-    return o;
-}
-
-static void add_stats(struct simworld_stats *sum, const struct simworld_stats *s)
-{
-    const uint64_t *from = (const uint64_t *)s;
-    uint64_t *to = (uint64_t *)sum;
-    for (size_t i = 0; i < sizeof *s / sizeof *from; i++) {
-        to[i] += from[i];
+    const uint64_t *a = from;
+    uint64_t *b = to;
+    for (size_t i = 0; i < size / sizeof *a; i++) {
+        b[i] += a[i];
     }
 }
 
-static void print_stats(const struct simworld_stats *s, uint64_t runs)
+static void row(const char *name, uint64_t n, const char *name2, uint64_t n2)
 {
-    printf("%llu runs: %llu proposed, %llu acknowledged, %llu unknown, %llu applied, %llu reads\n",
-           (unsigned long long)runs, (unsigned long long)s->proposed, (unsigned long long)s->acked,
-           (unsigned long long)s->lost, (unsigned long long)s->applied,
-           (unsigned long long)s->reads);
-    printf("  %llu elections, %llu crashes (%llu by the disk), %llu network changes, %llu pauses, "
-           "%llu hand-overs\n",
-           (unsigned long long)s->elections, (unsigned long long)s->crashes,
-           (unsigned long long)s->faults, (unsigned long long)s->cuts,
-           (unsigned long long)s->pauses, (unsigned long long)s->handovers);
-    printf("  %llu checkpoints, %llu installed, %llu messages (%llu dropped)\n",
-           (unsigned long long)s->checkpoints, (unsigned long long)s->installs,
-           (unsigned long long)s->messages, (unsigned long long)s->dropped);
-    printf("  %llu changes of the members, %llu machines replaced\n",
-           (unsigned long long)s->changes, (unsigned long long)s->replaced);
+    printf("  %-34s %10llu   %-34s %10llu\n", name, (unsigned long long)n, name2,
+           (unsigned long long)n2);
+}
+
+static void print(const struct sum *s, uint64_t runs, double cpu_s)
+{
+    const struct fleet_stats *f = &s->fleet;
+    const struct simworld_stats *w = &s->world;
+    printf("%llu runs, %.1f simulated hours in %.1f CPU seconds: %.0f times real time\n",
+           (unsigned long long)runs, (double)s->virtual_ms / 3600e3, cpu_s,
+           (double)s->virtual_ms / 1000 / (cpu_s > 0 ? cpu_s : 1));
+    printf("work\n");
+    row("commands applied", f->commands, "log entries", f->entries);
+    row("requests acknowledged", f->acked, "outcome unknown, asked again", f->unknown);
+    row("answered from their token", f->duplicates, "refused", f->refused);
+    row("linearizable reads", f->reads, "eventual reads", f->reads_eventual);
+    row("task definitions", f->registered, "services created", f->services);
+    row("services updated", f->updates, "services deleted", f->deletes);
+    row("RunTask", f->runs, "StopTask", f->stops);
+    row("tasks placed", f->tasks, "tasks that ran", f->tasks_run);
+    row("containers created", f->containers, "containers ended", f->exits);
+    row("node sessions", f->sessions, "elections", w->elections);
+    row("checkpoints", w->checkpoints, "checkpoints sent and installed", w->installs);
+    row("raft messages", w->messages, "store checks", f->store_checks);
+    row("entries proposed", w->proposed, "entries applied", w->applied);
+    row("operations in histories", f->history, "longest settling, ms", s->settled_ms);
+    printf("faults injected\n");
+    row("messages lost", w->dropped, "messages doubled", w->doubled);
+    row("messages late", w->slowed, "cuts between controllers", w->cuts);
+    row("controllers crashed", w->crashes, "of these by EIO", w->faults);
+    row("controllers paused", w->pauses, "leadership handed over", w->handovers);
+    row("disks stalled", w->stalled, "disks full", w->full);
+    row("bytes gone bad", w->rotten, "starts refused", w->refused_starts);
+    row("clock steps of controllers", w->steps, "clock steps of agents", f->agent_steps);
+    row("requests timed out", f->timeouts, "cuts between agents, controllers", f->cuts);
+    row("agents crashed", f->agent_crashes, "of these in a commit", f->journal_crashes);
+    row("hosts rebooted", f->reboots, "journals full", f->journal_full);
+    row("pulls failed", f->pulls_failed, "creations failed", f->starts_failed);
+    row("creations failed after the fact", f->late_failures, "signals ignored", f->ignored_kills);
+    row("removals failed", f->removes_failed, "nodes given up", f->lost_nodes);
+    row("changes of the members", w->changes, "controllers replaced", w->replaced);
+    row("nodes drained", f->drains, "nodes deregistered", f->deregistered);
 }
 
 static uint64_t number(const char *text)
@@ -110,14 +106,43 @@ static uint64_t number(const char *text)
     return v;
 }
 
+static const char *const plants[][2] = {{"", ""},
+#define PLANT_ROW(name, text) {#name, text},
+                                        PLANT_TABLE(PLANT_ROW)
+#undef PLANT_ROW
+};
+
+static void list_plants(void)
+{
+    for (unsigned i = 1; i < PLANT_N; i++) {
+        printf("%2u  %-20s %s\n", i, plants[i][0], plants[i][1]);
+    }
+}
+
+static void plant(uint64_t n)
+{
+    if (n == 0 || n >= PLANT_N) {
+        fprintf(stderr, "ecs-sim: plants are 1 to %d\n", PLANT_N - 1);
+        exit(2);
+    }
+#ifdef PLANTS
+    plant_active = (unsigned)n;
+#else
+    fprintf(stderr, "ecs-sim: built without PLANTS=1\n");
+    exit(2);
+#endif
+}
+
 static struct options parse(int argc, char **argv)
 {
     static const struct option longs[] = {
-        {"seed", required_argument, NULL, 's'}, {"runs", required_argument, NULL, 'r'},
-        {"ms", required_argument, NULL, 'm'},   {"plant", required_argument, NULL, 'p'},
-        {"verbose", no_argument, NULL, 'v'},    {NULL, 0, NULL, 0},
+        {"seed", required_argument, NULL, 's'},  {"runs", required_argument, NULL, 'r'},
+        {"ms", required_argument, NULL, 'm'},    {"hours", required_argument, NULL, 'h'},
+        {"plant", required_argument, NULL, 'p'}, {"list", no_argument, NULL, 'l'},
+        {"raft", no_argument, NULL, 'f'},        {"hash", no_argument, NULL, 'x'},
+        {"verbose", no_argument, NULL, 'v'},     {NULL, 0, NULL, 0},
     };
-    struct options o = {.seed = 1, .runs = 20, .ms = 15000};
+    struct options o = {.seed = 1, .runs = 20, .ms = 120000};
     int c;
     while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
         switch (c) {
@@ -130,8 +155,20 @@ static struct options parse(int argc, char **argv)
         case 'm':
             o.ms = number(optarg);
             break;
+        case 'h':
+            o.hours = number(optarg);
+            break;
         case 'p':
-            o.plant = number(optarg);
+            plant(number(optarg));
+            break;
+        case 'l':
+            list_plants();
+            exit(0);
+        case 'f':
+            o.raft = true;
+            break;
+        case 'x':
+            o.hash = true;
             break;
         case 'v':
             o.verbose = true;
@@ -143,25 +180,69 @@ static struct options parse(int argc, char **argv)
     return o;
 }
 
+static void run_raft(const struct options *o, uint64_t seed, struct sum *sum)
+{
+    struct simworld_options w = simworld_draw(seed);
+    struct simworld *world;
+    w.verbose = o->verbose;
+    world = simworld_open(&w);
+    simworld_run(world, o->ms / 8);
+    simworld_settle(world, 30000);
+    if (simworld_stats(world)->acked < 10 || simworld_stats(world)->elections < 1) {
+        simworld_fail(world, "too little happened");
+    }
+    add(&sum->world, simworld_stats(world), sizeof sum->world);
+    sum->virtual_ms += simworld_now_ms(world);
+    if (o->hash) {
+        printf("%llu %016llx\n", (unsigned long long)seed,
+               (unsigned long long)simworld_hash(world));
+    }
+    simworld_close(world);
+}
+
+static void run(const struct options *o, uint64_t seed, struct sum *sum)
+{
+    struct fleet_options w = fleet_draw(seed);
+    struct fleet *f;
+    uint64_t end_ms = o->hours * 3600000;
+    w.world.verbose = o->verbose;
+    f = fleet_open(&w);
+    if (o->hours == 0) {
+        fleet_run(f, o->ms);
+        fleet_settle(f, false);
+        fleet_check_busy(f);
+    }
+    while (simworld_now_ms(fleet_world(f)) < end_ms) {
+        fleet_run(f, ROUND_MS);
+        fleet_settle(f, simworld_now_ms(fleet_world(f)) < end_ms);
+        fleet_check_busy(f);
+    }
+    add(&sum->fleet, fleet_stats(f), sizeof sum->fleet);
+    sum->settled_ms =
+        fleet_stats(f)->settled_ms > sum->settled_ms ? fleet_stats(f)->settled_ms : sum->settled_ms;
+    add(&sum->world, simworld_stats(fleet_world(f)), sizeof sum->world);
+    sum->virtual_ms += simworld_now_ms(fleet_world(f));
+    if (o->hash) {
+        printf("%llu %016llx\n", (unsigned long long)seed,
+               (unsigned long long)simworld_hash(fleet_world(f)));
+    }
+    fleet_close(f);
+}
+
 int main(int argc, char **argv)
 {
     struct options o = parse(argc, argv);
-    struct simworld_stats sum = {0};
+    struct sum sum = {0};
     for (uint64_t i = 0; i < o.runs; i++) {
-        struct simworld_options w = draw(o.seed + i);
-        struct simworld *world;
-        w.plant = (unsigned)o.plant;
-        w.verbose = o.verbose;
-        world = simworld_open(&w);
-        simworld_run(world, o.ms);
-        simworld_settle(world, 30000);
-        add_stats(&sum, simworld_stats(world));
-        simworld_close(world);
+        (o.raft ? run_raft : run)(&o, o.seed + i, &sum);
     }
-    print_stats(&sum, o.runs);
-    if (o.runs > 0 && (sum.acked < 10 * o.runs || sum.elections < o.runs)) {
+    if (!o.raft && o.runs >= 5 &&
+        (sum.fleet.acked < 20 * o.runs || sum.fleet.reads == 0 || sum.world.elections < o.runs)) {
         printf("FAIL: too little happened\n");
         return 1;
+    }
+    if (!o.hash) {
+        print(&sum, o.runs, (double)clock() / CLOCKS_PER_SEC);
     }
     return 0;
 }

@@ -639,6 +639,29 @@ bool simdisk_peek(struct simdisk *s, const char *name, uint64_t offset, void *to
     return true;
 }
 
+bool simdisk_pick(struct simdisk *s, struct prng *prng, char name[DISK_NAME_MAX],
+                  uint64_t *ret_offset)
+{
+    const struct name *there;
+    size_t size;
+    if (s->now.n == 0) {
+        return false;
+    }
+    there = &s->now.v[prng_below(prng, s->now.n)];
+    size = s->inodes[there->inode].size;
+    if (size == 0) {
+        return false;
+    }
+    memcpy(name, there->text, DISK_NAME_MAX);
+    for (unsigned tries = 0; tries < 32; tries++) { /* Most of a log file is still empty. */
+        *ret_offset = prng_below(prng, size);
+        if (s->inodes[there->inode].now[*ret_offset] != 0) {
+            break;
+        }
+    }
+    return true;
+}
+
 bool simdisk_remove(struct simdisk *s, const char *name)
 {
     struct err err;

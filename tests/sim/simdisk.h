@@ -67,6 +67,10 @@ bool simdisk_poke(struct simdisk *s, const char *name, uint64_t offset, const vo
 /* The same for reading. */
 bool simdisk_peek(struct simdisk *s, const char *name, uint64_t offset, void *to, size_t n);
 
+/* A random place in a file; false when there are no bytes. */
+bool simdisk_pick(struct simdisk *s, struct prng *prng, char name[DISK_NAME_MAX],
+                  uint64_t *ret_offset);
+
 /* Remove a file, durably. Returns whether it was there. */
 bool simdisk_remove(struct simdisk *s, const char *name);
 

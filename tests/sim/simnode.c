@@ -25,7 +25,7 @@ static void after(struct simnode *n)
     if (!n->up) {
         return;
     }
-    if (n->w->opt.plant == PLANT_EARLY_ACK && !n->doomed) {
+    if (n->w->opt.plant == SIMPLANT_EARLY_ACK && !n->doomed) {
         struct err err = {0};
         must(n, replica_persisted(n->replica, now_ms(n), n->last_ticket, &err), &err, "persisted");
     }
@@ -51,7 +51,7 @@ static void on_save_vote(void *ctx, uint64_t term, uint64_t vote)
 {
     struct simnode *n = ctx;
     struct err err = {0};
-    if (n->doomed || n->w->opt.plant == PLANT_NO_VOTE) {
+    if (n->doomed || n->w->opt.plant == SIMPLANT_NO_VOTE) {
         return;
     }
     if (simworld_chance(n->w, n->w->opt.write_fault)) {
@@ -82,6 +82,7 @@ static struct write_op *add_op(struct simnode *n, unsigned n_entries)
     if (!n->writing) {
         uint64_t us = simworld_between(w, 50, 50 + w->opt.disk_us_max);
         if (simworld_chance(w, w->opt.stall)) {
+            w->stats.stalled++;
             us = simworld_between(w, us, 400000);
         }
         n->writing = true;
@@ -117,6 +118,27 @@ static void on_send(void *ctx, const struct replica_message *message)
     }
 }
 
+static void acked(struct simnode *n, uint64_t index)
+{
+    n->w->stats.acked++;
+    n->w->check.acked = index > n->w->check.acked ? index : n->w->check.acked;
+}
+
+static void app_apply(struct simnode *n, uint64_t index, const struct replica_entry *e)
+{
+    const struct simapp *app = n->w->opt.app;
+    bool ours = n->app_index == index;
+    if (e->type != RAFT_COMMAND) {
+        return;
+    }
+    n->saved = n->state;
+    if (ours) {
+        n->app_index = 0;
+        acked(n, index);
+    }
+    app->apply(app->ctx, n->at, index, e->term, e->bytes, e->len, ours);
+}
+
 static void on_apply(void *ctx, uint64_t index, const struct replica_entry *e)
 {
     struct simnode *n = ctx;
@@ -129,7 +151,13 @@ static void on_apply(void *ctx, uint64_t index, const struct replica_entry *e)
     }
     digest = simcheck_apply(n->w, n->at, index, e, n->state.digest);
     n->state = (struct simstate){index, e->term, digest};
+    n->reached = index > n->reached ? index : n->reached;
     n->w->stats.applied++;
+    simworld_note(n->w, digest);
+    if (n->w->opt.app != NULL) {
+        app_apply(n, index, e);
+        return;
+    }
     if (p == NULL || p->index != index) {
         return;
     }
@@ -137,8 +165,7 @@ static void on_apply(void *ctx, uint64_t index, const struct replica_entry *e)
         simworld_fail(n->w, "controller %u: entry %llu is not what was proposed", n->at + 1,
                       (unsigned long long)index);
     }
-    n->w->stats.acked++;
-    n->w->check.acked = index > n->w->check.acked ? index : n->w->check.acked;
+    acked(n, index);
     list_remove(&p->link);
     mem_free(&n->w->mem, p, sizeof *p);
 }
@@ -153,6 +180,10 @@ static void on_changed(void *ctx, const struct replica_status *s)
                    n->at + 1, raft_state_name((int)s->state), (unsigned long long)s->term,
                    (unsigned long long)s->leader, s->ready ? " ready" : "",
                    (unsigned long long)s->last, (unsigned long long)s->commit);
+    if (n->w->opt.app != NULL && s->ready && !n->app_leads) {
+        n->app_leads = true;
+        n->w->opt.app->lead(n->w->opt.app->ctx, n->at);
+    }
 }
 
 static void drop_requests(struct simnode *n)
@@ -176,6 +207,12 @@ static void on_lost(void *ctx, uint64_t term)
     (void)term;
     drop_requests(n);
     transfer_stop(n->transfer);
+    if (n->w->opt.app != NULL) {
+        n->w->stats.lost += n->app_index != 0;
+        n->app_index = 0;
+        n->app_leads = false;
+        n->w->opt.app->lost(n->w->opt.app->ctx, n->at);
+    }
 }
 
 static void check_read(struct simnode *n, uint64_t need)
@@ -191,6 +228,9 @@ static void on_read_ready(void *ctx, uint64_t ticket)
 {
     struct simnode *n = ctx;
     n->reads_done = ticket;
+    if (n->w->opt.app != NULL) {
+        n->w->opt.app->read_ready(n->w->opt.app->ctx, n->at, ticket);
+    }
     while (!list_empty(&n->reads)) {
         struct asked *a = container_of(n->reads.next, struct asked, link);
         if (a->ticket > ticket) {
@@ -277,27 +317,42 @@ static int xfer_conf_at(void *ctx, uint64_t index, uint8_t buf[REPLICA_CONF_MAX]
     return replica_conf_at(n->replica, index, buf, ret_len, ret_conf_index, err);
 }
 
+struct simsnapshot { /* Being sent: a copy, as the real ones are. */
+    struct simstate state;
+    struct buf bytes; /* With an app: what comes after the first 24. */
+};
+
 static int xfer_open(void *ctx, void **ret_handle, struct transfer_meta *ret, struct err *err)
 {
     struct simnode *n = ctx;
-    struct simstate *s;
+    const struct simapp *app = n->w->opt.app;
+    struct simsnapshot *s;
+    uint64_t size = n->w->opt.snapshot_bytes;
     if (n->checkpoint.index == 0) {
         return err_set(err, ERR_AGAIN, "no checkpoint");
     }
     s = mem_alloc(&n->w->mem, sizeof *s);
-    *s = n->checkpoint;
+    s->state = n->checkpoint;
+    buf_init(&s->bytes, &n->w->mem, SIMWORLD_CHECKPOINT_MAX);
+    if (app != NULL) {
+        app->snapshot(app->ctx, n->at, &s->bytes);
+        size = 24 + s->bytes.len;
+    }
     *ret_handle = s;
-    *ret = (struct transfer_meta){s->index, s->term, n->w->opt.snapshot_bytes};
+    *ret = (struct transfer_meta){s->state.index, s->state.term, size};
     return 0;
 }
 
 static int xfer_read(void *ctx, void *handle, uint64_t offset, uint8_t *to, size_t size,
                      size_t *ret_n, struct err *err)
 {
-    (void)ctx;
+    const struct simsnapshot *s = handle;
+    const struct simnode *n = ctx;
     (void)err;
     for (size_t k = 0; k < size; k++) {
-        to[k] = snapshot_byte(handle, offset + k);
+        uint64_t at = offset + k;
+        to[k] = n->w->opt.app != NULL && at >= 24 ? s->bytes.data[at - 24]
+                                                  : snapshot_byte(&s->state, at);
     }
     *ret_n = size;
     return 0;
@@ -306,7 +361,9 @@ static int xfer_read(void *ctx, void *handle, uint64_t offset, uint8_t *to, size
 static void xfer_close(void *ctx, void *handle)
 {
     struct simnode *n = ctx;
-    mem_free(&n->w->mem, handle, sizeof(struct simstate));
+    struct simsnapshot *s = handle;
+    buf_close(&s->bytes);
+    mem_free(&n->w->mem, s, sizeof *s);
 }
 
 static bool xfer_wanted(void *ctx, const struct replica_snapshot *s)
@@ -323,6 +380,7 @@ static int xfer_begin(void *ctx, const struct transfer_meta *meta, struct err *e
     n->incoming = (struct simstate){meta->index, meta->term, 0};
     n->incoming_size = meta->size;
     n->incoming_got = 0;
+    buf_clear(&n->incoming_bytes);
     return 0;
 }
 
@@ -334,7 +392,9 @@ static int xfer_chunk(void *ctx, const uint8_t *bytes, size_t size, struct err *
         if (at >= 16 && at < 24) {
             n->incoming.digest |= (uint64_t)bytes[k] << ((at - 16) * 8);
         }
-        if (at >= 24 && bytes[k] != snapshot_byte(&n->incoming, at)) {
+        if (at >= 24 && n->w->opt.app != NULL) {
+            buf_put(&n->incoming_bytes, &bytes[k], 1);
+        } else if (at >= 24 && bytes[k] != snapshot_byte(&n->incoming, at)) {
             return err_set(err, ERR_CORRUPT, "checkpoint differs at %llu", (unsigned long long)at);
         }
     }
@@ -400,15 +460,26 @@ void simnode_init(struct simnode *n, struct simworld *w, unsigned at)
     list_init(&n->writes);
     list_init(&n->proposals);
     list_init(&n->reads);
-    if (w->opt.plant == PLANT_LYING_DISK) {
+    buf_init(&n->incoming_bytes, &w->mem, SIMWORLD_CHECKPOINT_MAX);
+    if (w->opt.skew_ms > 0) {
+        n->wall_offset_ms =
+            (int64_t)prng_below(&w->prng, 2ull * w->opt.skew_ms) - (int64_t)w->opt.skew_ms;
+    }
+    if (w->opt.plant == SIMPLANT_LYING_DISK) {
         simdisk_lie(n->disk);
     }
 }
 
 /* Everything a process has goes with it. */
-static void die(struct simnode *n)
+void simnode_die(struct simnode *n)
 {
     drop_requests(n);
+    if (n->app_boots) {
+        n->app_boots = false;
+        n->w->opt.app->die(n->w->opt.app->ctx, n->at);
+    }
+    n->app_index = 0;
+    n->app_leads = false;
     while (!list_empty(&n->writes)) {
         drop_op(n, container_of(n->writes.next, struct write_op, link));
     }
@@ -431,8 +502,9 @@ static void die(struct simnode *n)
 void simnode_close(struct simnode *n)
 {
     if (n->up) {
-        die(n);
+        simnode_die(n);
     }
+    buf_close(&n->incoming_bytes);
     simdisk_close(n->disk);
 }
 
@@ -441,9 +513,9 @@ void simnode_crash(struct simnode *n)
     assert(n->up);
     simworld_trace(n->w, "controller %u: crash", n->at + 1);
     n->w->stats.crashes++;
-    die(n);
+    simnode_die(n);
     simdisk_crash(n->disk, &n->w->prng);
-    if (n->w->opt.crash_ms > 0 || n->w->opt.write_fault > 0) {
+    if (n->w->opt.crash_ms > 0 || n->w->opt.write_fault > 0 || n->w->opt.full_ms > 0) {
         simworld_event(n->w, EV_RESTART, n->at,
                        simworld_between(n->w, 1, 2 * (n->w->opt.down_ms + 1)) * 1000, 0);
     }
@@ -465,6 +537,10 @@ static int boot(struct simnode *n, struct err *err)
     struct replica_settings rset = {
         .id = n->id,
         .seed = (unsigned)prng_u64(&n->w->prng),
+        .heartbeat_ms = n->w->opt.heartbeat_ms,
+        .election_ms = n->w->opt.election_ms,
+        .inflight_max = n->w->opt.inflight,
+        .capacity_min = n->w->opt.full_ms > 0 ? 256 : 0,
         .message_bytes_max = n->w->opt.message_bytes,
         .snapshot_ms = 2000,
     };
@@ -488,25 +564,52 @@ static int boot(struct simnode *n, struct err *err)
     return rv;
 }
 
+/* A damaged or full disk: stay out, and try again later. */
+static void refuse(struct simnode *n, const struct err *err)
+{
+    memcpy(n->error, err->text, sizeof n->error);
+    simworld_trace(n->w, "controller %u: does not start: %s", n->at + 1, err->text);
+    if (!n->w->opt.tolerate && !n->rot.is && !n->full) {
+        simworld_fail(n->w, "controller %u does not start: %s", n->at + 1, err->text);
+    }
+    n->w->stats.refused_starts++;
+    simnode_die(n);
+    if (n->w->opt.app != NULL) {
+        simworld_event(n->w, EV_RESTART, n->at, 10000000, 0);
+    }
+}
+
 void simnode_start(struct simnode *n)
 {
+    const struct simapp *app = n->w->opt.app;
+    uint64_t index = 0;
+    uint64_t term = 0;
     struct err err = {0};
     assert(!n->up);
     n->generation++;
     n->state = n->checkpoint;
+    n->saved = n->checkpoint;
     n->reads_done = 0;
     n->last_ticket = 0;
     n->error[0] = '\0';
-    if (boot(n, &err) != 0) {
-        memcpy(n->error, err.text, sizeof n->error);
-        simworld_trace(n->w, "controller %u: does not start: %s", n->at + 1, err.text);
-        if (!n->w->opt.tolerate) {
-            simworld_fail(n->w, "controller %u does not start: %s", n->at + 1, err.text);
+    if (app != NULL) {
+        app->boot(app->ctx, n->at, &index, &term);
+        if (index != n->checkpoint.index || term != n->checkpoint.term) {
+            simworld_fail(n->w, "controller %u: its checkpoint is not what it was", n->at + 1);
         }
-        die(n);
+        n->app_boots = true;
+    }
+    if (boot(n, &err) != 0) {
+        refuse(n, &err);
         return;
     }
+    if (replica_status(n->replica).last < n->reached) {
+        simworld_fail(n->w, "controller %u starts with a log to %llu, but had applied %llu",
+                      n->at + 1, (unsigned long long)replica_status(n->replica).last,
+                      (unsigned long long)n->reached);
+    }
     n->up = true;
+    replica_set_capacity(n->replica, n->full ? 1 : UINT16_MAX);
     simworld_trace(n->w, "controller %u: up, checkpoint %llu, log %llu to %llu", n->at + 1,
                    (unsigned long long)n->checkpoint.index,
                    (unsigned long long)replica_status(n->replica).first,
@@ -603,17 +706,29 @@ void simnode_install(struct simnode *n)
     case 1:
         n->checkpoint = n->incoming;
         n->state = n->incoming;
+        n->saved = n->incoming;
         simcheck_state(n->w, n->at, &n->state);
+        if (n->w->opt.app != NULL) {
+            n->w->opt.app->install(n->w->opt.app->ctx, n->at, n->incoming_bytes.data,
+                                   n->incoming_bytes.len);
+        }
         break;
     default:
         rv = run_writes(n, &ticket, &err);
         if (rv == 0) {
             rv = logfile_reset(durable_log(n->durable), n->install.index, &err);
         }
-        must(n, rv, &err, "reset");
+        if (rv != 0) { /* As any error of the disk: the process ends. */
+            n->doomed = true;
+            after(n);
+            return;
+        }
         durable_install_end(n->durable);
         must(n, durable_joined(n->durable, &err), &err, "joined");
         n->w->stats.installs++;
+        if (n->w->opt.app != NULL) {
+            n->w->opt.app->installed(n->w->opt.app->ctx, n->at);
+        }
         simworld_trace(n->w, "controller %u: installed %llu", n->at + 1,
                        (unsigned long long)n->install.index);
         must(n, replica_snapshot_installed(n->replica, now_ms(n), &err), &err, "installed");
@@ -673,6 +788,102 @@ int simnode_propose(struct simnode *n, size_t len, uint64_t *ret_index)
     return 0;
 }
 
+int simnode_propose_bytes(struct simnode *n, const uint8_t *bytes, size_t len)
+{
+    struct raft_buffer b = {(void *)(uintptr_t)bytes, len};
+    struct err err = {0};
+    uint64_t index = 0;
+    int rv;
+    assert(n->up && n->app_index == 0);
+    n->app_index = replica_status(n->replica).last + 1; /* It may be applied before the return. */
+    rv = replica_propose(n->replica, now_ms(n), &b, 1, &index, &err);
+    if (rv != 0) {
+        n->app_index = 0;
+        n->w->stats.refused++;
+        if (rv != ERR_NOTLEADER && rv != ERR_AGAIN && rv != ERR_FULL && rv != ERR_TOOBIG) {
+            must(n, rv, &err, "propose");
+        }
+        return rv;
+    }
+    n->w->stats.proposed++;
+    after(n);
+    return 0;
+}
+
+int simnode_ask(struct simnode *n, uint64_t *ret_ticket)
+{
+    struct err err = {0};
+    int rv = replica_read(n->replica, now_ms(n), ret_ticket, &err);
+    if (rv == 0) {
+        after(n);
+    }
+    return rv;
+}
+
+void simnode_call(struct simnode *n, const struct simevent *e)
+{
+    (void)n;
+    e->call(e->arg, e->a, e->b);
+}
+
+/* What raftnode's housekeeping tells the replica; segments that are there may still be filled. */
+void simnode_full(struct simnode *n, bool full)
+{
+    if (n->full == full) {
+        return;
+    }
+    n->full = full;
+    n->w->stats.full += full;
+    simworld_trace(n->w, "controller %u: disk %s", n->at + 1, full ? "full" : "has room");
+    simdisk_set_room(n->disk, full ? 0 : UINT64_C(1) << 40);
+    if (n->up) {
+        replica_set_capacity(n->replica, full ? 1 : UINT16_MAX);
+    }
+    if (full) {
+        simworld_event(n->w, EV_ROOM, n->at, simworld_between(n->w, 100000, 10000000), 0);
+    }
+}
+
+/* One bad byte on the disk of a controller that loses power, or is down; never on two, a majority
+ * must be sound. */
+void simnode_rot(struct simnode *n)
+{
+    struct simworld *w = n->w;
+    uint8_t byte;
+    for (unsigned i = 0; i < w->opt.n; i++) {
+        if (w->nodes[i].rot.is) {
+            return;
+        }
+    }
+    if (w->opt.n < 3) {
+        return;
+    }
+    if (n->up) {
+        simnode_crash(n);
+    }
+    if (!simdisk_pick(n->disk, &w->prng, n->rot.name, &n->rot.offset)) {
+        return;
+    }
+    (void)simdisk_peek(n->disk, n->rot.name, n->rot.offset, &n->rot.was, 1);
+    byte = n->rot.was ^ (uint8_t)(1u << prng_below(&w->prng, 8));
+    (void)simdisk_poke(n->disk, n->rot.name, n->rot.offset, &byte, 1);
+    n->rot.is = true;
+    w->stats.rotten++;
+    simworld_trace(w, "controller %u: byte %llu of %s goes bad", n->at + 1,
+                   (unsigned long long)n->rot.offset, n->rot.name);
+}
+
+/* A controller that refused to start because of it gets its file back from the operators. */
+void simnode_unrot(struct simnode *n)
+{
+    if (n->rot.is && !n->up) {
+        (void)simdisk_poke(n->disk, n->rot.name, n->rot.offset, &n->rot.was, 1);
+        n->rot.is = false;
+        simnode_start(n);
+    }
+    n->rot.is = false;
+}
+
 int simnode_read(struct simnode *n)
 {
     struct err err = {0};
@@ -683,7 +894,7 @@ int simnode_read(struct simnode *n)
     if (!n->up || n->paused_until_us > n->w->now_us) {
         return ERR_UNAVAILABLE;
     }
-    if (n->w->opt.plant == PLANT_STALE_READ && replica_is_ready(n->replica)) {
+    if (n->w->opt.plant == SIMPLANT_STALE_READ && replica_is_ready(n->replica)) {
         check_read(n, need);
         return 0;
     }
@@ -752,11 +963,16 @@ int simnode_change(struct simnode *n, const struct replica_change *change)
 void simnode_replace(struct simnode *n)
 {
     if (n->up) {
-        die(n);
+        simnode_die(n);
     }
     simdisk_close(n->disk);
     n->disk = simdisk_open(&n->w->mem);
     n->checkpoint = (struct simstate){0};
+    n->reached = 0;
+    n->rot.is = false;
+    if (n->w->opt.app != NULL) {
+        n->w->opt.app->wipe(n->w->opt.app->ctx, n->at);
+    }
     n->id += SIMWORLD_NODES_MAX;
     n->w->stats.replaced++;
     simnode_start(n);
@@ -764,14 +980,19 @@ void simnode_replace(struct simnode *n)
 
 void simnode_checkpoint(struct simnode *n)
 {
-    struct replica_snapshot s = {.index = n->state.index, .term = n->state.term};
+    const struct simapp *app = n->w->opt.app;
+    const struct simstate *at = app != NULL ? &n->saved : &n->state;
+    struct replica_snapshot s = {.index = at->index, .term = at->term};
     uint8_t conf[REPLICA_CONF_MAX];
     struct err err = {0};
     struct replica_status now = replica_status(n->replica);
     if (now.installing || s.index <= now.snapshot) {
         return;
     }
-    n->checkpoint = n->state;
+    n->checkpoint = *at;
+    if (app != NULL) {
+        app->checkpoint(app->ctx, n->at);
+    }
     must(n, replica_conf_at(n->replica, s.index, conf, &s.conf_len, &s.conf_index, &err), &err,
          "members");
     s.conf = conf;

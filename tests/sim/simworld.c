@@ -4,6 +4,7 @@
  * As the real transport does, a controller listens only to the members it knows. */
 #include "tests/sim/simworld.h"
 
+#include "common/base/hash.h"
 #include "tests/sim/simworld_impl.h"
 
 #include <assert.h>
@@ -87,6 +88,36 @@ void simworld_event_drop(struct simworld *w, struct simevent *e)
     mem_free(&w->mem, e, sizeof *e + e->len);
 }
 
+void simworld_later(struct simworld *w, uint64_t us, simworld_call call, void *arg, uint64_t a,
+                    uint64_t b)
+{
+    struct simevent *e = simworld_event(w, EV_CALL, 0, us, 0);
+    e->call = call;
+    e->arg = arg;
+    e->a = a;
+    e->b = b;
+}
+
+void simworld_later_on(struct simworld *w, unsigned node, uint64_t us, simworld_call call,
+                       void *arg, uint64_t a, uint64_t b)
+{
+    struct simevent *e = simworld_event(w, EV_NODE_CALL, node, us, 0);
+    e->call = call;
+    e->arg = arg;
+    e->a = a;
+    e->b = b;
+}
+
+void simworld_note(struct simworld *w, uint64_t value)
+{
+    w->hash = hash_mix(w->hash, value);
+}
+
+uint64_t simworld_hash(const struct simworld *w)
+{
+    return w->hash;
+}
+
 /* --- network --------------------------------------------------------------------------------- */
 
 static void post(struct simworld *w, unsigned from, unsigned to, const struct buf *frame)
@@ -95,6 +126,7 @@ static void post(struct simworld *w, unsigned from, unsigned to, const struct bu
     size_t len = frame->len - MESSAGE_HEAD;
     struct simevent *e;
     if (simworld_chance(w, w->opt.slow)) {
+        w->stats.slowed++;
         us = simworld_between(w, us, w->opt.slow_us_max);
     }
     e = simworld_event(w, EV_DELIVER, to, us, len);
@@ -121,6 +153,7 @@ void simworld_send(struct simworld *w, unsigned from, const struct message *m, u
     }
     post(w, from, to, &frame);
     if (simworld_chance(w, w->opt.dup)) {
+        w->stats.doubled++;
         post(w, from, to, &frame);
     }
     buf_close(&frame);
@@ -135,9 +168,18 @@ static void again(struct simworld *w, enum event_kind kind, unsigned mean_ms, un
     }
 }
 
+/* The leader is where trouble tells most. */
+static unsigned victim(struct simworld *w)
+{
+    unsigned any = (unsigned)prng_below(&w->prng, w->opt.n);
+    int leader = simworld_leader(w);
+    return w->opt.app != NULL && leader >= 0 && prng_below(&w->prng, 2) == 0 ? (unsigned)leader
+                                                                             : any;
+}
+
 static void random_cut(struct simworld *w)
 {
-    unsigned node = (unsigned)prng_below(&w->prng, w->opt.n);
+    unsigned node = victim(w);
     unsigned other = (unsigned)prng_below(&w->prng, w->opt.n);
     w->stats.cuts++;
     switch (prng_below(&w->prng, 4)) {
@@ -156,18 +198,26 @@ static void random_cut(struct simworld *w)
 
 static void random_pause(struct simworld *w)
 {
-    struct simnode *n = &w->nodes[prng_below(&w->prng, w->opt.n)];
+    struct simnode *n = &w->nodes[victim(w)];
     w->stats.pauses++;
     n->paused_until_us = w->now_us + simworld_between(w, 1000, 1500000);
+}
+
+static void step_clock(struct simworld *w, struct simnode *n)
+{
+    n->wall_offset_ms +=
+        (int64_t)simworld_between(w, 0, 2ull * w->opt.step_max_ms) - (int64_t)w->opt.step_max_ms;
+    w->stats.steps++;
 }
 
 static void simworld_happens(struct simworld *w, const struct simevent *e)
 {
     const struct simworld_options *o = &w->opt;
-    struct simnode *any = &w->nodes[prng_below(&w->prng, o->n)];
+    struct simnode *any;
     if (w->calm) {
         return;
     }
+    any = &w->nodes[victim(w)];
     switch (e->kind) {
     case EV_CLIENT:
         simnode_propose(any, simworld_between(w, 8, o->command_max), NULL);
@@ -205,12 +255,27 @@ static void simworld_happens(struct simworld *w, const struct simevent *e)
         }
         again(w, e->kind, o->checkpoint_ms, e->to);
         break;
+    case EV_STEP:
+        step_clock(w, any);
+        again(w, e->kind, o->step_ms, 0);
+        break;
+    case EV_FULL:
+        simnode_full(any, true);
+        again(w, e->kind, o->full_ms, 0);
+        break;
+    case EV_ROT:
+        simnode_rot(any);
+        again(w, e->kind, o->rot_ms, 0);
+        break;
     case EV_DELIVER:
     case EV_TICK:
     case EV_WRITE:
     case EV_INSTALL:
+    case EV_NODE_CALL:
     case EV_RESTART:
     case EV_TRANSFER_TICK:
+    case EV_ROOM:
+    case EV_CALL:
     case EV_KINDS:
         abort(); /* Not a random event. */
         break;
@@ -238,6 +303,9 @@ static void node_happens(struct simworld *w, struct simevent *e)
     case EV_TRANSFER_TICK:
         simnode_transfer_tick(n);
         break;
+    case EV_NODE_CALL:
+        simnode_call(n, e);
+        break;
     case EV_RESTART:
     case EV_CLIENT:
     case EV_READ:
@@ -247,6 +315,11 @@ static void node_happens(struct simworld *w, struct simevent *e)
     case EV_HANDOVER:
     case EV_CHECKPOINT:
     case EV_MEMBER:
+    case EV_STEP:
+    case EV_FULL:
+    case EV_ROT:
+    case EV_ROOM:
+    case EV_CALL:
     case EV_KINDS:
         simworld_happens(w, e);
         break;
@@ -256,8 +329,16 @@ static void node_happens(struct simworld *w, struct simevent *e)
 static void dispatch(struct simworld *w, struct simevent *e)
 {
     struct simnode *n = &w->nodes[e->to];
+    if (e->kind == EV_CALL) {
+        e->call(e->arg, e->a, e->b);
+        return;
+    }
+    if (e->kind == EV_ROOM) {
+        simnode_full(n, false);
+        return;
+    }
     if (e->kind == EV_RESTART) {
-        if (!n->up) {
+        if (!n->up && !n->stopped) {
             simnode_start(n);
         }
         return;
@@ -285,9 +366,13 @@ static void run_until(struct simworld *w, uint64_t until_us)
         }
         if (n->paused_until_us > 0 && n->paused_until_us <= w->now_us) {
             n->paused_until_us = 0; /* What if the first thing it does is to answer a read? */
-            simnode_read(n);
+            if (w->opt.app == NULL) {
+                simnode_read(n);
+            }
         }
         heap_remove(&w->events, &e->node);
+        w->stats.events++;
+        simworld_note(w, (w->now_us << 8) ^ ((uint64_t)e->kind << 4) ^ e->to);
         dispatch(w, e);
         mem_free(&w->mem, e, sizeof *e + e->len);
     }
@@ -301,7 +386,24 @@ void simworld_run(struct simworld *w, uint64_t ms)
 
 /* --- life ------------------------------------------------------------------------------------ */
 
-struct simworld *simworld_open(const struct simworld_options *options)
+static void begin_faults(struct simworld *w)
+{
+    for (unsigned i = 0; i < w->opt.n; i++) {
+        again(w, EV_CHECKPOINT, w->opt.checkpoint_ms, i);
+    }
+    again(w, EV_CLIENT, w->opt.client_ms, 0);
+    again(w, EV_READ, w->opt.read_ms, 0);
+    again(w, EV_CRASH, w->opt.crash_ms, 0);
+    again(w, EV_CUT, w->opt.cut_ms, 0);
+    again(w, EV_PAUSE, w->opt.pause_ms, 0);
+    again(w, EV_HANDOVER, w->opt.transfer_ms, 0);
+    again(w, EV_MEMBER, w->opt.member_ms, 0);
+    again(w, EV_STEP, w->opt.step_ms, 0);
+    again(w, EV_FULL, w->opt.full_ms, 0);
+    again(w, EV_ROT, w->opt.rot_ms, 0);
+}
+
+struct simworld *simworld_new(const struct simworld_options *options)
 {
     struct simworld *w = calloc(1, sizeof *w);
     if (w == NULL) {
@@ -322,16 +424,22 @@ struct simworld *simworld_open(const struct simworld_options *options)
     heap_init(&w->events, &w->mem);
     for (unsigned i = 0; i < w->opt.n; i++) {
         simnode_init(&w->nodes[i], w, i);
-        simnode_start(&w->nodes[i]);
-        again(w, EV_CHECKPOINT, w->opt.checkpoint_ms, i);
     }
-    again(w, EV_CLIENT, w->opt.client_ms, 0);
-    again(w, EV_READ, w->opt.read_ms, 0);
-    again(w, EV_CRASH, w->opt.crash_ms, 0);
-    again(w, EV_CUT, w->opt.cut_ms, 0);
-    again(w, EV_PAUSE, w->opt.pause_ms, 0);
-    again(w, EV_HANDOVER, w->opt.transfer_ms, 0);
-    again(w, EV_MEMBER, w->opt.member_ms, 0);
+    return w;
+}
+
+void simworld_start(struct simworld *w)
+{
+    for (unsigned i = 0; i < w->opt.n; i++) {
+        simnode_start(&w->nodes[i]);
+    }
+    begin_faults(w);
+}
+
+struct simworld *simworld_open(const struct simworld_options *options)
+{
+    struct simworld *w = simworld_new(options);
+    simworld_start(w);
     return w;
 }
 
@@ -355,7 +463,7 @@ void simworld_close(struct simworld *w)
     free(w);
 }
 
-static bool agreed(const struct simworld *w)
+bool simworld_agreed(const struct simworld *w)
 {
     int leader = simworld_leader(w);
     for (unsigned i = 0; leader >= 0 && i < w->opt.n; i++) {
@@ -390,21 +498,34 @@ static void print_nodes(const struct simworld *w)
     }
 }
 
-void simworld_settle(struct simworld *w, uint64_t limit_ms)
+void simworld_heal(struct simworld *w)
 {
-    uint64_t end_us = w->now_us + limit_ms * 1000;
-    uint64_t want = w->stats.acked + 10;
     w->calm = true;
     memset(w->cut, 0, sizeof w->cut);
     w->filter = NULL;
     simworld_trace(w, "calm");
     for (unsigned i = 0; i < w->opt.n; i++) {
         w->nodes[i].paused_until_us = 0;
+        simnode_full(&w->nodes[i], false);
         if (!w->nodes[i].up) {
             simnode_start(&w->nodes[i]);
+            simnode_unrot(&w->nodes[i]);
         }
     }
-    while (w->stats.acked < want || !agreed(w)) {
+}
+
+void simworld_unheal(struct simworld *w)
+{
+    w->calm = false;
+    begin_faults(w);
+}
+
+void simworld_settle(struct simworld *w, uint64_t limit_ms)
+{
+    uint64_t end_us = w->now_us + limit_ms * 1000;
+    uint64_t want = w->stats.acked + 10;
+    simworld_heal(w);
+    while (w->stats.acked < want || !simworld_agreed(w)) {
         int leader = simworld_leader(w);
         if (w->now_us > end_us) {
             print_nodes(w);
@@ -535,4 +656,91 @@ const struct simworld_stats *simworld_stats(const struct simworld *w)
 uint64_t simworld_now_ms(const struct simworld *w)
 {
     return w->now_us / 1000;
+}
+
+/* --- for an app ------------------------------------------------------------------------------ */
+
+int simworld_propose_bytes(struct simworld *w, unsigned node, const uint8_t *bytes, size_t len)
+{
+    return simnode_propose_bytes(&w->nodes[node], bytes, len);
+}
+
+int simworld_may_propose(struct simworld *w, unsigned node, size_t len, struct err *err)
+{
+    struct raft_buffer b = {NULL, len};
+    return replica_may_propose(w->nodes[node].replica, &b, 1, err);
+}
+
+int simworld_ask(struct simworld *w, unsigned node, uint64_t *ret_ticket)
+{
+    return simnode_ask(&w->nodes[node], ret_ticket);
+}
+
+uint64_t simworld_mono_ms(const struct simworld *w, unsigned node)
+{
+    return w->now_us / 1000 + w->nodes[node].clock_offset_ms;
+}
+
+int64_t simworld_wall_ms(const struct simworld *w, unsigned node)
+{
+    return SIMWORLD_EPOCH_MS + (int64_t)(w->now_us / 1000) + w->nodes[node].wall_offset_ms;
+}
+
+const struct mem *simworld_mem(struct simworld *w)
+{
+    return &w->mem;
+}
+
+struct prng *simworld_prng(struct simworld *w)
+{
+    return &w->prng;
+}
+
+bool simworld_is_calm(const struct simworld *w)
+{
+    return w->calm;
+}
+
+uint64_t simworld_now_us(const struct simworld *w)
+{
+    return w->now_us;
+}
+
+bool simworld_is_ready(const struct simworld *w, unsigned node)
+{
+    return w->nodes[node].up && replica_is_ready(w->nodes[node].replica);
+}
+
+int simworld_believed(const struct simworld *w, unsigned node)
+{
+    uint64_t id = w->nodes[node].up ? replica_status(w->nodes[node].replica).leader : 0;
+    for (unsigned i = 0; id != 0 && i < w->opt.n; i++) {
+        if (w->nodes[i].id == id) {
+            return (int)i;
+        }
+    }
+    return -1;
+}
+
+void simworld_check_end(struct simworld *w)
+{
+    simcheck_end(w);
+}
+
+bool simworld_is_paused(const struct simworld *w, unsigned node)
+{
+    return w->nodes[node].paused_until_us > w->now_us;
+}
+
+void simworld_stop(struct simworld *w, unsigned node)
+{
+    w->nodes[node].stopped = true;
+    if (w->nodes[node].up) {
+        simnode_die(&w->nodes[node]);
+    }
+}
+
+bool simworld_counts(const struct simworld *w, unsigned node)
+{
+    return simmember_counts(w, node);
 }

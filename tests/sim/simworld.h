@@ -12,6 +12,8 @@
 #ifndef TESTS_SIM_SIMWORLD_H
 #define TESTS_SIM_SIMWORLD_H
 
+#include "common/base/buf.h"
+#include "common/base/prng.h"
 #include "controller/raft/conf.h"
 #include "controller/raftio/message.h"
 #include "tests/sim/simdisk.h"
@@ -20,8 +22,34 @@
 #include <stdint.h>
 
 #define SIMWORLD_NODES_MAX 7u
+#define SIMWORLD_EPOCH_MS  1700000000000 /* Of the wall clocks at the start. */
 
 struct simworld; /* Opaque. */
+
+/* What the controllers run above the log. Every function gets the position of the controller. None
+ * may call into the replica; simworld_soon() is for that. */
+struct simapp {
+    void *ctx;
+    /* The process starts; what does its durable checkpoint hold? */
+    void (*boot)(void *ctx, unsigned node, uint64_t *ret_index, uint64_t *ret_term);
+    /* The process is gone, with everything that was not durable. */
+    void (*die)(void *ctx, unsigned node);
+    /* A new machine takes its place: the durable things are gone too. */
+    void (*wipe)(void *ctx, unsigned node);
+    /* The next committed command; ours: it is what simworld_propose_bytes() was given last. */
+    void (*apply)(void *ctx, unsigned node, uint64_t index, uint64_t term, const uint8_t *bytes,
+                  size_t len, bool ours);
+    void (*lead)(void *ctx, unsigned node);
+    void (*lost)(void *ctx, unsigned node); /* Leadership, with proposals and reads. */
+    void (*read_ready)(void *ctx, unsigned node, uint64_t ticket);
+    /* Everything applied so far is durable in the checkpoint now. */
+    void (*checkpoint)(void *ctx, unsigned node);
+    /* The durable checkpoint as bytes: append to out. */
+    void (*snapshot)(void *ctx, unsigned node, struct buf *out);
+    /* Put a received one in its place, durably; then make it the state. */
+    void (*install)(void *ctx, unsigned node, const uint8_t *bytes, size_t n);
+    void (*installed)(void *ctx, unsigned node);
+};
 
 struct simworld_options { /* Zeroed: a quiet world. Rates are per million. */
     uint64_t seed;
@@ -51,7 +79,16 @@ struct simworld_options { /* Zeroed: a quiet world. Rates are per million. */
     unsigned message_bytes;  /* See replica_settings; default 1 MiB. */
     unsigned snapshot_bytes; /* Size of a checkpoint; default 1,000. */
     unsigned plant;          /* Break something on purpose; see simworld.c. */
-    bool tolerate;           /* A controller that refuses to start stays down. */
+    unsigned skew_ms;        /* Wall clocks differ by up to this. */
+    unsigned step_ms;        /* Mean time between steps of a wall clock; 0: none. */
+    unsigned step_max_ms;    /* Either way. */
+    unsigned full_ms;        /* Mean time between full disks; 0: none. */
+    unsigned rot_ms;         /* Mean time between damaged bytes of a controller that is down. */
+    unsigned heartbeat_ms;   /* 0: the stock ones. */
+    unsigned election_ms;
+    unsigned inflight;
+    const struct simapp *app; /* NULL: a digest of what was applied. */
+    bool tolerate;            /* A controller that refuses to start stays down. */
     bool verbose;
 };
 
@@ -60,9 +97,17 @@ struct simworld_stats {
     uint64_t reads, elections, crashes, faults, cuts, pauses, handovers;
     uint64_t checkpoints, installs, messages, dropped, torn;
     uint64_t changes, replaced;
+    uint64_t doubled, slowed, stalled, steps, full, rotten, refused_starts, events;
 };
 
+/* Draw shape and faults of a world without an app from the seed. */
+struct simworld_options simworld_draw(uint64_t seed);
+
 struct simworld *simworld_open(const struct simworld_options *options);
+
+/* The two halves of it, for whoever has to prepare an app in between. */
+struct simworld *simworld_new(const struct simworld_options *options);
+void simworld_start(struct simworld *w);
 
 /* Also checks that no memory is left. NULL is fine. */
 void simworld_close(struct simworld *w);
@@ -99,6 +144,48 @@ int simworld_change(struct simworld *w, unsigned node, const struct replica_chan
 void simworld_replace(struct simworld *w, unsigned node);
 void simworld_checkpoint(struct simworld *w, unsigned node);
 
+/* --- for an app ------------------------------------------------------------------------------ */
+
+typedef void (*simworld_call)(void *arg, uint64_t a, uint64_t b);
+
+/* Call back later; the caller tells stale calls by a and b. */
+void simworld_later(struct simworld *w, uint64_t us, simworld_call call, void *arg, uint64_t a,
+                    uint64_t b);
+/* The same, on a controller: not after it crashed, and not while it is paused. */
+void simworld_later_on(struct simworld *w, unsigned node, uint64_t us, simworld_call call,
+                       void *arg, uint64_t a, uint64_t b);
+/* 0 or what replica_propose() said, from an event of the node. */
+int simworld_propose_bytes(struct simworld *w, unsigned node, const uint8_t *bytes, size_t len);
+int simworld_may_propose(struct simworld *w, unsigned node, size_t len, struct err *err);
+int simworld_ask(struct simworld *w, unsigned node, uint64_t *ret_ticket);
+uint64_t simworld_mono_ms(const struct simworld *w, unsigned node);
+int64_t simworld_wall_ms(const struct simworld *w, unsigned node);
+const struct mem *simworld_mem(struct simworld *w);
+struct prng *simworld_prng(struct simworld *w);
+bool simworld_chance(struct simworld *w, unsigned ppm); /* Never when calm. */
+uint64_t simworld_between(struct simworld *w, uint64_t min, uint64_t max);
+bool simworld_is_calm(const struct simworld *w);
+uint64_t simworld_now_us(const struct simworld *w);
+/* Mix something into the hash of the run. */
+void simworld_note(struct simworld *w, uint64_t value);
+uint64_t simworld_hash(const struct simworld *w);
+__attribute__((format(printf, 2, 3), noreturn)) void simworld_fail(struct simworld *w,
+                                                                   const char *fmt, ...);
+__attribute__((format(printf, 2, 3))) void simworld_trace(struct simworld *w, const char *fmt, ...);
+
+bool simworld_is_paused(const struct simworld *w, unsigned node);
+/* The process ends and does not come back. */
+void simworld_stop(struct simworld *w, unsigned node);
+
+/* End all faults; down controllers come back. simworld_settle() without waiting. */
+void simworld_heal(struct simworld *w);
+/* And begin again. */
+void simworld_unheal(struct simworld *w);
+bool simworld_agreed(const struct simworld *w);
+void simworld_check_end(struct simworld *w);
+/* Is it a member that must have everything in the end? */
+bool simworld_counts(const struct simworld *w, unsigned node);
+
 /* --- questions ------------------------------------------------------------------------------- */
 uint64_t simworld_id(const struct simworld *w, unsigned node);
 const char *simworld_address(unsigned node);
@@ -113,6 +200,9 @@ struct replica_status simworld_status(const struct simworld *w, unsigned node);
 uint64_t simworld_term_of(const struct simworld *w, unsigned node, uint64_t index);
 /* A ready leader in the highest term, or -1. */
 int simworld_leader(const struct simworld *w);
+bool simworld_is_ready(const struct simworld *w, unsigned node);
+/* Whom it takes for the leader, or -1. */
+int simworld_believed(const struct simworld *w, unsigned node);
 /* Run until there is a ready leader (at most limit_ms) and return it, or -1. */
 int simworld_elect(struct simworld *w, uint64_t limit_ms);
 const struct simworld_stats *simworld_stats(const struct simworld *w);

@@ -16,15 +16,16 @@
 #define SIMWORLD_COMMAND_DEFAULT  200u
 #define SIMWORLD_SEGMENT_DEFAULT  (64u * 1024u)
 #define SIMWORLD_SNAPSHOT_DEFAULT 1000u
+#define SIMWORLD_CHECKPOINT_MAX   (64u << 20)
 #define PPM                       1000000u
 
-enum plant { /* Faults put in on purpose, to prove that the checks find them. */
-             PLANT_NONE,
-             PLANT_LYING_DISK, /* sync() does nothing on one controller. */
-             PLANT_NO_VOTE,    /* Votes are not saved. */
-             PLANT_EARLY_ACK,  /* Entries count as durable before they are. */
-             PLANT_STALE_READ, /* Reads are served without asking anybody. */
-             PLANT_N,
+enum simplant { /* Faults put in on purpose, to prove that the checks find them. */
+                SIMPLANT_NONE,
+                SIMPLANT_LYING_DISK, /* sync() does nothing on one controller. */
+                SIMPLANT_NO_VOTE,    /* Votes are not saved. */
+                SIMPLANT_EARLY_ACK,  /* Entries count as durable before they are. */
+                SIMPLANT_STALE_READ, /* Reads are served without asking anybody. */
+                SIMPLANT_N,
 };
 
 enum event_kind {
@@ -32,8 +33,10 @@ enum event_kind {
     EV_TICK,    /* A replica's deadline. */
     EV_WRITE,   /* A batch of writes ends. */
     EV_INSTALL, /* One step of an installation. */
+    EV_NODE_CALL,
     EV_RESTART,
     EV_TRANSFER_TICK,
+    EV_ROOM,
     EV_CLIENT, /* The rest happen to the world, at random times. */
     EV_READ,
     EV_CRASH,
@@ -42,6 +45,10 @@ enum event_kind {
     EV_HANDOVER,
     EV_CHECKPOINT,
     EV_MEMBER,
+    EV_STEP,
+    EV_FULL,
+    EV_ROT,
+    EV_CALL,
     EV_KINDS,
 };
 
@@ -51,6 +58,9 @@ struct simevent {
     unsigned to;         /* Node. */
     uint64_t from;       /* EV_DELIVER: the sender's id. */
     uint64_t generation; /* Of the node; events of an earlier life are dropped. 0: any. */
+    simworld_call call;  /* EV_CALL, EV_NODE_CALL. */
+    void *arg;
+    uint64_t a, b;
     size_t len;
     uint8_t bytes[]; /* EV_DELIVER: the body. */
 };
@@ -90,6 +100,20 @@ struct simnode {
     uint64_t id; /* at + 1, and SIMWORLD_NODES_MAX more with every new machine. */
     struct simdisk *disk;
     struct simstate checkpoint; /* Durable, as the state module's. */
+    struct simstate saved;      /* With an app: what it was told of last. */
+    uint64_t reached;           /* Highest index it ever applied: durable, so never lost. */
+    uint64_t app_index;         /* Of its proposal; 0: none. */
+    bool app_leads;
+    bool app_boots; /* Between boot and die. */
+    int64_t wall_offset_ms;
+    bool full;    /* Its disk is. */
+    bool stopped; /* For good. */
+    struct {      /* A byte that went bad, to be put right when the operators come. */
+        bool is;
+        char name[DISK_NAME_MAX];
+        uint64_t offset;
+        uint8_t was;
+    } rot;
     bool up;
     uint64_t generation;
     uint64_t clock_offset_ms;
@@ -104,13 +128,14 @@ struct simnode {
     struct simevent *tick;
     struct list writes;
     bool writing;
-    uint64_t last_ticket; /* Asked for; see PLANT_EARLY_ACK. */
+    uint64_t last_ticket; /* Asked for; see SIMPLANT_EARLY_ACK. */
     struct list proposals;
     struct list reads;
     uint64_t reads_done;
     bool doomed; /* The disk failed inside a callback: crash when it returns. */
 
     /* Receiving a snapshot. */
+    struct buf incoming_bytes; /* With an app. */
     struct simstate incoming;
     uint64_t incoming_size;
     uint64_t incoming_got;
@@ -198,15 +223,16 @@ struct simworld {
     simworld_filter filter;
     void *filter_arg;
     uint64_t next_id;
+    uint64_t hash;
 };
 
-__attribute__((format(printf, 2, 3), noreturn)) void simworld_fail(struct simworld *w,
-                                                                   const char *fmt, ...);
-__attribute__((format(printf, 2, 3))) void simworld_trace(struct simworld *w, const char *fmt, ...);
-
-/* True with this probability. */
-bool simworld_chance(struct simworld *w, unsigned ppm);
-uint64_t simworld_between(struct simworld *w, uint64_t min, uint64_t max);
+void simnode_die(struct simnode *n);
+void simnode_call(struct simnode *n, const struct simevent *e);
+int simnode_propose_bytes(struct simnode *n, const uint8_t *bytes, size_t len);
+int simnode_ask(struct simnode *n, uint64_t *ret_ticket);
+void simnode_full(struct simnode *n, bool full);
+void simnode_rot(struct simnode *n);
+void simnode_unrot(struct simnode *n);
 
 struct simevent *simworld_event(struct simworld *w, enum event_kind kind, unsigned to,
                                 uint64_t delay_us, size_t len);

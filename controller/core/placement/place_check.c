@@ -1,4 +1,5 @@
 /* Which nodes are feasible, and why the others are not. */
+#include "common/base/plant.h"
 #include "controller/core/placement/place_impl.h"
 
 #include <assert.h>
@@ -204,6 +205,9 @@ bool solver_admits(struct solver *s, uint32_t slot)
 {
     const struct place_request *r = s->request;
     const struct view_slot *node = &s->view->slots[slot];
+    if (PLANTED(OVERCOMMIT)) {
+        return true;
+    }
     if ((int64_t)r->cpu > node->free.cpu || (int64_t)r->memory_mib > node->free.memory_mib ||
         (int64_t)r->gpus > node->free.gpus) {
         return false;
@@ -230,7 +234,8 @@ bool solver_admits(struct solver *s, uint32_t slot)
 static uint16_t conflict(const struct solver *s, const struct view_slot *node, uint32_t n_given,
                          const uint16_t *given, uint8_t proto, uint32_t first, uint32_t count)
 {
-    uint16_t worst = view_port_conflict(node, proto, (uint16_t)first, count);
+    uint16_t worst =
+        PLANTED(PORT_TWICE) ? PORT_NONE : view_port_conflict(node, proto, (uint16_t)first, count);
     for (uint32_t i = 0; i < n_given; i++) {
         const struct place_port *p = &s->request->ports[s->port_order[i]];
         uint32_t last = given[s->port_order[i]] + p->count - 1u;

@@ -1,0 +1,61 @@
+/* common/base/plant.h
+ *
+ * Faults put into the code on purpose, so that the checks of the simulator can be seen to find
+ * them (tests/sim/plants.sh). They exist only in builds with -DPLANTS, one at a time; in all others
+ * PLANTED() is 0 and nothing of them is left. Pure. */
+#ifndef COMMON_BASE_PLANT_H
+#define COMMON_BASE_PLANT_H
+
+/* Numbers are arguments of ecs-sim --plant: new ones go to the end. */
+#define PLANT_TABLE(X)                                                                   \
+    X(VOTE_NOT_SAVED, "term and vote are not written to the disk")                       \
+    X(VOTE_UNSYNCED, "term and vote are written and not synced")                         \
+    X(NO_FSYNC, "the log is written and not synced")                                     \
+    X(NO_DIR_SYNC, "a new log file's name is not synced")                                \
+    X(NO_TRUNCATION, "entries that replace others are written behind them")              \
+    X(TORN_TAIL, "records of the log are read without looking at their checksum")        \
+    X(TAIL_FORGIVEN, "damage before the end of the log passes for a torn tail")          \
+    X(EARLY_ACK, "entries count as durable before they are")                             \
+    X(APPLY_EARLY, "entries are applied before they are durable here")                   \
+    X(ENTRY_TERM, "entries are sent with the leader's term instead of their own")        \
+    X(READ_UNASKED, "a leader reads without asking a majority")                          \
+    X(NO_BARRIER, "a leader acts before its first entry is applied")                     \
+    X(SNAPSHOT_TERM, "a checkpoint is sent with the leader's term instead of its own")   \
+    X(CHUNK_ANY, "pieces of a checkpoint are taken in any order")                        \
+    X(LOST_IS_OK, "requests in flight when leadership is lost are answered as done")     \
+    X(FOLLOWER_SKIPS, "a follower leaves out a command now and then")                    \
+    X(ROW_NOT_SAVED, "a changed row does not reach the checkpoint now and then")         \
+    X(TIME_GOES_BACK, "the leader's clock is taken as it is")                            \
+    X(TOKEN_LOST, "idempotency tokens are not loaded from a checkpoint")                 \
+    X(TOKEN_UNKEPT, "RunTask forgets its token")                                         \
+    X(PORT_TWICE, "host ports are given without looking who has them")                   \
+    X(OVERCOMMIT, "tasks are placed without looking at the room")                        \
+    X(PLAN_TRUSTED, "plans are made on what is in flight, and not checked when applied") \
+    X(RESURRECTION, "reports about a stopped task are believed")                         \
+    X(REVISION_REUSED, "a family counts on from its newest active revision")             \
+    X(STOP_FORGOTTEN, "a node that reconnects is not told what to stop")                 \
+    X(MARK_DROPPED, "the end of a task does not make its service look again")            \
+    X(REPORT_ACKED_EARLY, "reports are acknowledged before they are in the state")       \
+    X(ROOM_LEAKED, "a task that is lost keeps its ports")                                \
+    X(LEASE_IGNORED, "an agent starts containers without a lease")                       \
+    X(UNLISTED_STARTED, "an agent starts what the controller has not confirmed")         \
+    X(CREATE_TWICE, "an agent that restarts creates again what it was creating")         \
+    X(ORPHAN_KEPT, "containers nobody knows are not removed")                            \
+    X(END_NOT_REPORTED, "an agent that restarts does not report what has ended")
+
+enum plant {
+    PLANT_NONE,
+#define PLANT_ENUM(name, text) PLANT_##name,
+    PLANT_TABLE(PLANT_ENUM)
+#undef PLANT_ENUM
+        PLANT_N
+};
+
+#ifdef PLANTS
+extern unsigned plant_active; /* enum plant; tests/sim/main.c sets it. */
+#define PLANTED(name) (plant_active == PLANT_##name)
+#else
+#define PLANTED(name) 0
+#endif
+
+#endif
