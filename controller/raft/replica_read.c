@@ -99,6 +99,9 @@ void replica_reads_run(struct replica *r)
     if (!r->ready) {
         return;
     }
+    if (q->round != 0 && !q->confirmed) {
+        check_majority(r); /* The voter that it waits for may have been removed. */
+    }
     for (;;) {
         if (q->round != 0 && q->confirmed && r->applied >= q->index) {
             uint64_t done = q->round;
