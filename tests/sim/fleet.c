@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define SETTLE_MS   1500000u /* Back-off of failing starts may last 15 minutes. */
+#define PROBE_US    600000u
 #define QUIET_MS    5000u
 #define ELECTION_MS 5000u /* I15 */
 
@@ -123,12 +124,27 @@ void fleet_restart_agent(struct fleet *f, unsigned at)
     simworld_later(f->world, us, boot, f, at, 0);
 }
 
+/* Whoever thinks that he leads is asked now and then, most of all when he is wrong. */
+static void probe(void *arg, uint64_t epoch, uint64_t b)
+{
+    struct fleet *f = arg;
+    (void)b;
+    if (epoch != f->epoch) {
+        return;
+    }
+    for (unsigned i = 0; i < f->opt.world.n; i++) {
+        simctl_probe(f->controllers[i]);
+    }
+    simworld_later(f->world, fleet_between(f, 1000, PROBE_US), probe, f, epoch, 0);
+}
+
 static void begin_faults(struct fleet *f)
 {
     f->epoch++;
     for (unsigned i = 0; i < FAULTS; i++) {
         again(f, (enum fault)i);
     }
+    simworld_later(f->world, PROBE_US, probe, f, f->epoch, 0);
 }
 
 /* --- phases --------------------------------------------------------------------------------------

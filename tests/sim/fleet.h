@@ -49,7 +49,7 @@ struct fleet_stats {
     uint64_t tasks, tasks_run, containers, exits, pulls_failed, starts_failed, late_failures;
     uint64_t ignored_kills, removes_failed, orphans;
     uint64_t agent_crashes, journal_crashes, journal_full, reboots, sessions, cuts, agent_steps;
-    uint64_t lost_nodes, store_checks, settled_ms, history;
+    uint64_t lost_nodes, store_checks, settled_ms, history, probes;
 };
 
 /* Draw shape and faults from the seed: each run has some of them. */

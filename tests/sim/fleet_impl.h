@@ -61,6 +61,8 @@ void fleet_dump(struct fleet *f); /* What has not settled, for people. */
  */
 struct simctl *simctl_new(struct fleet *f, unsigned node);
 void simctl_free(struct simctl *c);
+/* Read there, now: what was acknowledged before must be in it (I14). */
+void simctl_probe(struct simctl *c);
 void simctl_app(struct fleet *f); /* Fills f->app. */
 
 /* --- agents ------------------------------------------------------------------------------------

@@ -67,7 +67,7 @@ static void print(const struct sum *s, uint64_t runs, double cpu_s)
     row("commands applied", f->commands, "log entries", f->entries);
     row("requests acknowledged", f->acked, "outcome unknown, asked again", f->unknown);
     row("answered from their token", f->duplicates, "refused", f->refused);
-    row("linearizable reads", f->reads, "eventual reads", f->reads_eventual);
+    row("linearizable reads", f->reads + f->probes, "eventual reads", f->reads_eventual);
     row("task definitions", f->registered, "services created", f->services);
     row("services updated", f->updates, "services deleted", f->deletes);
     row("RunTask", f->runs, "StopTask", f->stops);

@@ -386,6 +386,7 @@ static void arrive(void *arg, uint64_t x, uint64_t y)
             think(c);
         } else {
             c->node++;
+            c->last = a->answer.status;
             try_again(c, 1000 + prng_below(&c->prng, 200000));
         }
     }
@@ -432,6 +433,7 @@ static void time_out(void *arg, uint64_t op, uint64_t tries)
     if (c->op.kind != OP_NONE && c->op.number == op && c->tries == tries) {
         c->f->stats.timeouts++;
         c->node++;
+        c->last = ERR_TIMEOUT;
         try_again(c, 1);
     }
 }
@@ -463,8 +465,10 @@ static void try_again(struct simclient *c, uint64_t after_us)
     }
     if (simworld_is_calm(c->f->world) &&
         simworld_now_us(c->f->world) > c->since_us + CLIENT_ANSWER_MS * 1000ull) {
-        fleet_fail(c->f, "I20: client %u gets no answer to operation %llu", c->at + 1,
-                   (unsigned long long)c->op.number);
+        fleet_fail(c->f,
+                   "I20: client %u gets no answer to operation %llu (kind %d; try %u, last: %s)",
+                   c->at + 1, (unsigned long long)c->op.number, (int)c->op.kind, c->tries,
+                   err_name(c->last));
     }
     simworld_later(c->f->world, after_us, attempt, c, c->op.number, c->tries);
 }

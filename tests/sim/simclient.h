@@ -76,6 +76,7 @@ struct simclient {
     struct op op; /* OP_NONE: thinking. */
     uint64_t n_ops;
     unsigned tries;
+    int last;      /* What the latest one came to. */
     unsigned node; /* Whom it asks. */
     uint64_t since_us;
     bool paused;

@@ -351,6 +351,50 @@ static void app_read_ready(void *ctx, unsigned node, uint64_t ticket)
     answer_reads(c, 0, ticket);
 }
 
+/* --- probes -------------------------------------------------------------------------------------
+ */
+
+struct probe {
+    struct ring_read read;
+    struct simctl *c;
+    uint64_t need;
+};
+
+static void probed(struct ring_read *r, int status)
+{
+    struct probe *p = container_of(r, struct probe, read);
+    struct simctl *c = p->c;
+    uint64_t revision = store_meta(ring_store(c->ring))->revision;
+    if (status == 0 && !c->dying) {
+        c->f->stats.probes++;
+        if (revision < p->need) {
+            fleet_fail(c->f, "I14: controller %u reads at revision %llu, but %llu was acknowledged",
+                       c->node + 1, (unsigned long long)revision, (unsigned long long)p->need);
+        }
+    }
+    mem_free(c->f->mem, p, sizeof *p);
+}
+
+void simctl_probe(struct simctl *c)
+{
+    struct probe *p;
+    if (!c->up || ring_leader(c->ring) == NULL || simworld_is_paused(c->f->world, c->node)) {
+        return;
+    }
+    p = mem_alloc(c->f->mem, sizeof *p);
+    p->c = c;
+    p->need = simmodel_acked(c->f);
+    p->read.ready = probed;
+    ring_read(c->ring, &p->read);
+    ask_all(c, c->life, 0);
+}
+
+static void app_resumed(void *ctx, unsigned node)
+{
+    struct fleet *f = ctx;
+    simctl_probe(f->controllers[node]);
+}
+
 static void app_checkpoint(void *ctx, unsigned node)
 {
     struct fleet *f = ctx;
@@ -389,6 +433,7 @@ void simctl_app(struct fleet *f)
         .lead = app_lead,
         .lost = app_lost,
         .read_ready = app_read_ready,
+        .resumed = app_resumed,
         .checkpoint = app_checkpoint,
         .snapshot = app_snapshot,
         .install = app_install,

@@ -368,6 +368,8 @@ static void run_until(struct simworld *w, uint64_t until_us)
             n->paused_until_us = 0; /* What if the first thing it does is to answer a read? */
             if (w->opt.app == NULL) {
                 simnode_read(n);
+            } else if (n->up) {
+                w->opt.app->resumed(w->opt.app->ctx, n->at);
             }
         }
         heap_remove(&w->events, &e->node);

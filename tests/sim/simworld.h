@@ -42,6 +42,8 @@ struct simapp {
     void (*lead)(void *ctx, unsigned node);
     void (*lost)(void *ctx, unsigned node); /* Leadership, with proposals and reads. */
     void (*read_ready)(void *ctx, unsigned node, uint64_t ticket);
+    /* The process goes on after a pause, and does not know yet what it missed. */
+    void (*resumed)(void *ctx, unsigned node);
     /* Everything applied so far is durable in the checkpoint now. */
     void (*checkpoint)(void *ctx, unsigned node);
     /* The durable checkpoint as bytes: append to out. */
