@@ -102,6 +102,7 @@ struct simnode {
     struct simstate checkpoint; /* Durable, as the state module's. */
     struct simstate saved;      /* With an app: what it was told of last. */
     uint64_t reached;           /* Highest index it ever applied: durable, so never lost. */
+    uint64_t marked;            /* And of the watermark: damage up to there must be noticed. */
     uint64_t app_index;         /* Of its proposal; 0: none. */
     bool app_leads;
     bool app_boots; /* Between boot and die. */
