@@ -28,7 +28,8 @@
  *
  * Torn or damaged? A bad record is a torn tail exactly if nothing claims that it was durable. There
  * are three who can: a later record with synced >= its index, a later file (the one before is
- * always synced first), and the watermark (file and index, written about every second):
+ * always synced first), and the watermark (file and index, written about every second). And a
+ * record none of whose sectors is still zeros, nor its end, was not torn, but changed later:
  *
  *   watermark  u64 number of the file, u64 index, in slots (slots.h)
  *

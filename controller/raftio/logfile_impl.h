@@ -20,6 +20,9 @@
 
 static const char logfile_magic[8] = {'E', 'C', 'S', 'L', 'O', 'G', '0', '1'};
 
+#define LOGFILE_TYPE   36u  /* Of a record: offset of the type, which is never 0. */
+#define LOGFILE_SECTOR 512u /* What a disk writes as a whole; fewer bytes than any has. */
+
 struct logfile_segment {
     uint32_t number;
     uint64_t first; /* Index of its first entry. */

@@ -89,6 +89,49 @@ static size_t record_at(const struct scan *s, size_t offset)
     return logfile_record_at(s->data, s->size, offset, s->number);
 }
 
+/* Where the bad record at s->offset ends, as far as its length can be believed, and the last byte
+ * of it that is not padding. */
+static size_t extent(const struct scan *s, size_t *ret_last)
+{
+    const uint8_t *p = s->data + s->offset;
+    uint32_t len = get_u32(p);
+    if (len > REPLICA_ENTRY_MAX || logfile_record_size(len) > s->size - s->offset) {
+        len = 0;
+    }
+    *ret_last = s->offset + (len == 0 ? LOGFILE_TYPE : LOGFILE_RECORD + len - 1);
+    return s->offset + logfile_record_size(len);
+}
+
+/* Was the bad record at s->offset written to its end? Then no crash made it what it is. The file
+ * was all zeros before; a write that was cut short leaves zeros at the end, and one of which a disk
+ * wrote only some sectors leaves zeros in the others. When in doubt (zeros may have been meant so,
+ * a wrong length may reach too far) it was not. */
+static bool was_written(const struct scan *s)
+{
+    size_t at = s->offset;
+    size_t last;
+    size_t end;
+    if (s->size - s->offset < LOGFILE_RECORD) {
+        return false;
+    }
+    end = extent(s, &last);
+    if (s->data[last] == 0) {
+        return false;
+    }
+    while (at < end) {
+        size_t part = (at / LOGFILE_SECTOR + 1) * LOGFILE_SECTOR;
+        bool zeros = true;
+        part = part < end ? part : end;
+        for (; at < part; at++) {
+            zeros = zeros && s->data[at] == 0;
+        }
+        if (zeros) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* No whole record at s->offset: the end, a torn tail, or damage? */
 static int judge_tail(struct scan *s, struct err *err)
 {
@@ -106,7 +149,7 @@ static int judge_tail(struct scan *s, struct err *err)
             return damaged(s, err, "a later record says that it was durable");
         }
     }
-    return 0;
+    return was_written(s) ? damaged(s, err, "every sector of it was written") : 0;
 }
 
 static int read_records(struct scan *s, struct err *err)

@@ -266,6 +266,56 @@ START_TEST(a_changed_byte_is_harmless_or_refused)
     }
 END_TEST
 
+/* The last bytes that were flushed, which no watermark speaks of. */
+START_TEST(a_changed_byte_is_told_from_a_torn_end)
+    {
+        static struct box b;
+        char name[] = "log-0000000003";
+        unsigned refused = 0;
+        unsigned cut = 0;
+        uint64_t end = 0;
+        uint64_t from;
+        uint8_t was;
+        fill(&b);
+        {
+            struct cache entries;
+            ck_assert_int_eq(reopen(&b, &entries, NULL), 0);
+            cache_close(&entries);
+        }
+        ck_assert_int_eq(append(&b, b.now.last + 1, 3, 300), 0);
+        ck_assert_int_eq(flush(&b), 0);
+        logfile_close(b.log);
+        name[13]++; /* A log that was opened goes on in a new file. */
+        from = 64;  /* After the head. */
+        for (uint64_t at = 0; simdisk_peek(b.disk, name, at, &was, 1); at++) {
+            end = was != 0 ? at + 1 : end;
+        }
+        ck_assert_uint_gt(end, from + 300);
+        for (uint64_t at = from; at < end; at++) {
+            struct cache entries;
+            struct err err = {0};
+            uint8_t now;
+            int rv;
+            simdisk_peek(b.disk, name, at, &was, 1);
+            now = (uint8_t)(was ^ (1u << (at % 8)));
+            simdisk_poke(b.disk, name, at, &now, 1);
+            rv = reopen(&b, &entries, &err);
+            refused += rv == ERR_CORRUPT;
+            if (rv == 0) {
+                cut += cache_last(&entries) < b.now.last;
+                cache_close(&entries);
+                logfile_close(b.log);
+            }
+            simdisk_poke(b.disk, name, at, &was, 1);
+        }
+        ck_assert_uint_le(cut, 12); /* A length that reaches into the zeros. */
+        ck_assert_uint_ge(refused + cut + 3 * 8, end - from);
+        b.log = NULL;
+        box_close(&b);
+        ck_assert_uint_eq(test_mem_in_use(), 0);
+    }
+END_TEST
+
 START_TEST(a_missing_file_is_missed)
     {
         static const struct {
@@ -536,13 +586,14 @@ int main(void)
 {
     Suite *s = suite_create("logfile");
     TCase *loops = tcase_create("loops");
-    TEST_CASE(
-        s, "logfile", 120, a_changed_byte_is_harmless_or_refused,
-        a_reset_log_continues_after_the_snapshot, a_full_disk_is_an_error_and_leaves_a_good_log,
-        the_first_start_is_the_same_on_every_controller,
-        a_first_start_that_was_cut_short_is_finished, log_vote_and_checkpoint_must_fit_together,
-        the_real_disk_keeps_a_log_and_locks_its_directory,
-        a_joining_directory_waits_with_an_empty_log);
+    TEST_CASE(s, "logfile", 120, a_changed_byte_is_harmless_or_refused,
+              a_changed_byte_is_told_from_a_torn_end, a_reset_log_continues_after_the_snapshot,
+              a_full_disk_is_an_error_and_leaves_a_good_log,
+              the_first_start_is_the_same_on_every_controller,
+              a_first_start_that_was_cut_short_is_finished,
+              log_vote_and_checkpoint_must_fit_together,
+              the_real_disk_keeps_a_log_and_locks_its_directory,
+              a_joining_directory_waits_with_an_empty_log);
     tcase_set_timeout(loops, 120);
     tcase_add_loop_test(loops, what_was_flushed_survives_any_crash, 0, 20);
     tcase_add_loop_test(loops, a_missing_file_is_missed, 0, 2);
