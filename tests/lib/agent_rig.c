@@ -23,10 +23,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#define WAIT_MS  30000
-#define OUT_MAX  (256 * 1024)
-#define REGISTRY "127.0.0.1"
-#define PORT     5000
+#define WAIT_MS   30000
+#define SCRIPT_MS 60000
+#define OUT_MAX   (256 * 1024)
+#define REGISTRY  "127.0.0.1"
+#define PORT      5000
 
 static struct world {
     char dir[64];
@@ -51,7 +52,7 @@ static void must_be(bool ok, const char *what, int line)
 static bool shell(const char *script)
 {
     const char *argv[] = {"sh", "-ec", script, NULL};
-    struct spawn s = {.argv = argv, .in = -1, .extra = -1, .timeout_ms = 60000};
+    struct spawn s = {.argv = argv, .in = -1, .extra = -1, .timeout_ms = SCRIPT_MS * test_slack()};
     struct err err = {0};
     if (spawn_check(&s, &err) != 0) {
         fprintf(stderr, "rig: %s\n%s\n", err.text, script);
@@ -184,11 +185,13 @@ static void set_options(struct rig *g)
                                          .node_name = "node-1",
                                          .shim = paths[0],
                                          .unpack = paths[1],
+                                         .runtime = getenv("ECS_TEST_RUNTIME"),
                                          .cgroup_parent = g->cgroup,
                                          .insecure_registries = insecure,
                                          .n_insecure_registries = 2,
                                          .host_paths = host_paths,
                                          .no_user_namespaces = getenv("ECS_TEST_NO_USERNS") != NULL,
+                                         .start_timeout_ms = SCRIPT_MS * test_slack(),
                                          .n_host_paths = 1};
 }
 
@@ -231,24 +234,24 @@ static void set_flag(void *data)
 
 void rig_until(struct rig *g, const bool *flag)
 {
-    uint64_t deadline = clock_mono_ms() + WAIT_MS;
+    uint64_t deadline = clock_mono_ms() + (uint64_t)WAIT_MS * test_slack();
     while (!*flag) {
         if (uv_run(&g->loop, UV_RUN_NOWAIT) == 0 || !*flag) {
             struct timespec pause = {0, 500000};
             nanosleep(&pause, NULL);
         }
-        must_say(clock_mono_ms() < deadline, "nothing happened for 30 s");
+        must_say(clock_mono_ms() < deadline, "nothing happened in time");
     }
 }
 
 void rig_until_exits(struct rig *g, unsigned n)
 {
-    uint64_t deadline = clock_mono_ms() + WAIT_MS;
+    uint64_t deadline = clock_mono_ms() + (uint64_t)WAIT_MS * test_slack();
     while (g->n_exits < n) {
         struct timespec pause = {0, 500000};
         uv_run(&g->loop, UV_RUN_NOWAIT);
         nanosleep(&pause, NULL);
-        must_say(clock_mono_ms() < deadline, "no exit for 30 s");
+        must_say(clock_mono_ms() < deadline, "no exit in time");
     }
 }
 
@@ -271,12 +274,12 @@ void rig_purge(struct rig *g)
     /* Nothing mounted, no process, no link, no rule, no cgroup. */
     snprintf(script, sizeof script,
              "! grep -q %s /proc/self/mounts\n"
-             "! ls -d /sys/fs/cgroup/*%s 2>/dev/null | grep . >&2\n"
+             "! ls -d /sys/fs/cgroup%s /sys/fs/cgroup/*%s 2>/dev/null | grep . >&2\n"
              "! ip -o link | grep -E 'ecs0|ecsv' >&2\n"
              "! nft list tables | grep ecs >&2\n"
              "! pgrep -af '[e]cs-shim run --dir %s' >&2\n"
              "! ls %s | grep . >&2\n",
-             g->state_dir, g->cgroup, g->state_dir, g->state_dir);
+             g->state_dir, g->cgroup, g->cgroup, g->state_dir, g->state_dir);
     must(shell(script));
 }
 
@@ -518,7 +521,7 @@ int rig_run(struct rig *g, const struct task_spec *task, const char *script, cha
                          .key = {task->id, task->containers[0].name},
                          .command = argv,
                          .n_command = 3,
-                         .timeout_ms = timeout_ms,
+                         .timeout_ms = timeout_ms * test_slack(),
                          .output = &b,
                          .cb = run_cb};
     buf_init(&b, test_mem(), OUT_MAX);
@@ -631,7 +634,7 @@ bool rig_get(const char *ip, uint16_t port, char *out, size_t size)
 
 bool rig_get_retry(const char *ip, uint16_t port, char *out, size_t size)
 {
-    for (int i = 0; i < 200; i++) {
+    for (unsigned i = 0; i < 200 * test_slack(); i++) {
         struct timespec pause = {0, 20000000};
         if (rig_get(ip, port, out, size)) {
             return true;

@@ -2,7 +2,9 @@
  *
  * What tests with real containers share: a network namespace of their own (so every port is free
  * and nothing is seen outside), a registry in it with the demo image, a state directory, a driver
- * on a loop, and calls that run the loop until a request is answered. */
+ * on a loop, and calls that run the loop until a request is answered.
+ *
+ * ECS_TEST_RUNTIME names the OCI runtime (crun); TEST_SLACK (test.h) stretches every wait. */
 #ifndef TESTS_LIB_AGENT_RIG_H
 #define TESTS_LIB_AGENT_RIG_H
 
@@ -45,7 +47,7 @@ void rig_close(struct rig *g);
 /* Remove everything and fail the test if something is left. The driver is closed. */
 void rig_purge(struct rig *g);
 
-/* Run the loop until *flag, at most 30 s; fails the test after it. */
+/* Run the loop until *flag, at most 30 s times test_slack(); fails the test after it. */
 void rig_until(struct rig *g, const bool *flag);
 void rig_until_exits(struct rig *g, unsigned n);
 
