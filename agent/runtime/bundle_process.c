@@ -341,9 +341,11 @@ json_t *bundle_process(const struct bundle *b, struct err *err)
                         "noNewPrivileges", b->spec->privileged ? 0 : 1);
     if (process == NULL) {
         (void)err_set(err, ERR_INVALID, "a text of the container's process is not UTF-8");
-    } else if (b->rt->oom_score < 0) {
-        /* The agent may be protected from the OOM killer; its tasks are not. */
-        json_object_set_new(process, "oomScoreAdj", json_integer(0));
+    } else {
+        /* The supervisor protects itself from the OOM killer, and the agent may be protected; their
+         * tasks are not. Below the agent's own value they could be set only by who may do so. */
+        json_object_set_new(process, "oomScoreAdj",
+                            json_integer(b->rt->oom_score < 0 ? 0 : b->rt->oom_score));
     }
     return process;
 }

@@ -126,6 +126,33 @@ START_TEST(exit_codes_signals_and_oom_are_told_apart)
     }
 END_TEST
 
+/* The container itself has no limit: the group around the task's containers does. */
+START_TEST(an_oom_by_the_limit_of_the_task_is_told_too)
+    {
+        struct rig g;
+        struct exec_image image;
+        struct exec_stats stats;
+        struct task_spec *task = rig_task(0, 1, "tail /dev/zero & wait $!; sleep 1000");
+        rig_open(&g, "task-oom");
+        pull_demo(&g, &image);
+        task->memory_mib = 16;
+        start_or_fail(&g, task, &image);
+        for (unsigned i = 0; i < 500 * test_slack(); i++) {
+            struct exec_key key = {task->id, "main"};
+            ck_assert_int_eq(executor_stats(g.x, key, &stats, NULL), 0);
+            if (stats.n_oom_kills > 0) {
+                break;
+            }
+            usleep(20000);
+        }
+        ck_assert_uint_eq(stats.n_oom_kills, 1);
+        ck_assert_int_eq(rig_stop(&g, task, 1), 0);
+        ck_assert(g.exit.oom_killed);
+        rig_close(&g);
+        rig_purge(&g);
+    }
+END_TEST
+
 START_TEST(a_start_that_cannot_work_says_why_and_leaves_nothing)
     {
         struct rig g;
@@ -545,6 +572,8 @@ START_TEST(a_container_may_do_little_by_default)
                "cat /sys/fs/cgroup/memory.max",
                "33554432");
         expect(&g, task, "ulimit -n", "1024");
+        /* The supervisor's protection from the OOM killer is not handed on. */
+        expect(&g, task, "[ $(cat /proc/1/oom_score_adj) -ge 0 ] && echo fair", "fair");
         /* Its root is nobody on the node, and yet owns its files. */
         driver_info(g.driver, &info);
         if (info.user_namespaces) {
@@ -634,6 +663,11 @@ START_TEST(a_specification_is_followed_to_the_letter)
         expect(&g, task, "touch /shared/x && ls /shared", "x");
         expect(&g, task, "ls /host; touch /host/x 2>&1", "registry.yml");
         expect(&g, task, "touch /host/x 2>&1", "ead-only");
+        expect(&g, task, "cat /sys/fs/cgroup/pids/pids.max || cat /sys/fs/cgroup/pids.max", "50\n");
+        expect(&g, task, /* Version 2 has weights from 1 to 10000, about 20 for 512 shares. */
+               "cd /sys/fs/cgroup; w=$(cat cpu.weight) && [ $w -gt 10 ] && [ $w -lt 80 ] &&"
+               " echo 512 || cat cpu/cpu.shares",
+               "512\n");
         expect(&g, task, "df -k /scratch /dev/shm | awk '{print $2}' | tr '\\n' ' '", "4096 8192");
         rig_close(&g);
         rig_purge(&g);
@@ -793,6 +827,7 @@ int main(void)
     int rv = EXIT_FAILURE;
     TEST_CASE(s, "runtime", 120, a_container_serves_logs_and_leaves_nothing,
               exit_codes_signals_and_oom_are_told_apart,
+              an_oom_by_the_limit_of_the_task_is_told_too,
               a_start_that_cannot_work_says_why_and_leaves_nothing,
               a_container_survives_its_agent_and_is_adopted,
               equal_pulls_are_one_and_the_cache_needs_no_registry,
