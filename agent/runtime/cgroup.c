@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <fts.h>
 #include <limits.h>
 #include <linux/magic.h>
 #include <signal.h>
@@ -26,7 +27,9 @@ void cgroup_detect(struct cgroup_info *ret)
 {
     struct statfs fs;
     ret->v2 = statfs(ROOT, &fs) == 0 && fs.f_type == CGROUP2_SUPER_MAGIC;
-    ret->swap = ret->v2 || access(ROOT "/memory/memory.memsw.limit_in_bytes", F_OK) == 0;
+    /* On version 2 the top group has no such file; the kernel has swap, or not. */
+    ret->swap =
+        access(ret->v2 ? "/proc/swaps" : ROOT "/memory/memory.memsw.limit_in_bytes", F_OK) == 0;
 }
 
 static int poke(const char *path, unsigned long long value, struct err *err)
@@ -74,9 +77,12 @@ static int limit_v1(const char *path, uint32_t cpu_units, uint32_t memory_mib, s
     return rv;
 }
 
-/* On version 2 a group may use the controllers its parent hands down. */
+/* On version 2 a group may use the controllers its parent hands down. One by one: a kernel without
+ * one, or with a process that forbids it, still has the others. What is missing shows when a limit
+ * is set. */
 static void hand_down(const char *path)
 {
+    static const char *const controllers[] = {"+cpu", "+memory", "+pids"};
     char part[CGROUP_PATH_MAX];
     char file[PATH_MAX];
     size_t n = strlen(path);
@@ -85,7 +91,9 @@ static void hand_down(const char *path)
             memcpy(part, path, i);
             part[i] = '\0';
             name(file, "", part, "cgroup.subtree_control");
-            (void)file_poke(AT_FDCWD, file, "+cpu +memory +pids", NULL); /* Shows in the limits. */
+            for (size_t k = 0; k < sizeof controllers / sizeof controllers[0]; k++) {
+                (void)file_poke(AT_FDCWD, file, controllers[k], NULL);
+            }
         }
     }
 }
@@ -129,22 +137,20 @@ int cgroup_limit(const struct cgroup_info *c, const char *path, uint32_t cpu_uni
 
 typedef void (*visit)(const char *dir, void *data);
 
-/* fn for the group's directory and those right below it, deepest first, in each hierarchy. */
-static void each_level(const char *dir, visit fn, void *data)
+/* fn for the group's directory and all below it, deepest first. */
+static void each_group(const char *dir, visit fn, void *data)
 {
-    struct dirent *e;
-    DIR *d = opendir(dir);
-    while (d != NULL && (e = readdir(d)) != NULL) {
-        char sub[PATH_MAX];
-        if (e->d_type == DT_DIR && e->d_name[0] != '.' &&
-            (size_t)snprintf(sub, sizeof sub, "%s/%s", dir, e->d_name) < sizeof sub) {
-            fn(sub, data);
+    char *roots[] = {(char *)(uintptr_t)dir, NULL};
+    FTS *tree = fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
+    FTSENT *e;
+    while (tree != NULL && (e = fts_read(tree)) != NULL) {
+        if (e->fts_info == FTS_DP) {
+            fn(e->fts_path, data);
         }
     }
-    if (d != NULL) {
-        closedir(d);
+    if (tree != NULL) {
+        fts_close(tree);
     }
-    fn(dir, data);
 }
 
 static void each_hierarchy(const struct cgroup_info *c, const char *path, visit fn, void *data)
@@ -154,14 +160,14 @@ static void each_hierarchy(const struct cgroup_info *c, const char *path, visit 
     DIR *d;
     if (c->v2) {
         name(dir, "", path, "");
-        each_level(dir, fn, data);
+        each_group(dir, fn, data);
         return;
     }
     d = opendir(ROOT);
     while (d != NULL && (e = readdir(d)) != NULL) {
         if (e->d_type == DT_DIR && e->d_name[0] != '.') {
             name(dir, e->d_name, path, "");
-            each_level(dir, fn, data);
+            each_group(dir, fn, data);
         }
     }
     if (d != NULL) {
@@ -214,15 +220,19 @@ static void kill_one(const char *dir, void *data)
     buf_close(&b);
 }
 
-void cgroup_kill(const struct cgroup_info *c, const char *path)
+/* Version 2 has it as one act, which no fork escapes; since Linux 5.14. */
+static bool kill_at_once(const struct cgroup_info *c, const char *path)
 {
-    each_hierarchy(c, path, kill_one, NULL);
+    char file[PATH_MAX];
+    name(file, "", path, "cgroup.kill");
+    return c->v2 && file_poke(AT_FDCWD, file, "1", NULL) == 0;
 }
 
-static void purge_one(const char *dir, void *data)
+void cgroup_kill(const struct cgroup_info *c, const char *path)
 {
-    each_level(dir, kill_one, NULL);
-    each_level(dir, remove_one, data);
+    if (!kill_at_once(c, path)) {
+        each_hierarchy(c, path, kill_one, NULL);
+    }
 }
 
 int cgroup_purge(const struct cgroup_info *c, const char *parent, struct err *err)
@@ -230,7 +240,8 @@ int cgroup_purge(const struct cgroup_info *c, const char *parent, struct err *er
     for (int i = 0; i < TRIES; i++) {
         struct timespec pause = {0, 10000000};
         bool busy = false;
-        each_hierarchy(c, parent, purge_one, &busy);
+        cgroup_kill(c, parent);
+        each_hierarchy(c, parent, remove_one, &busy);
         if (!busy) {
             return 0;
         }

@@ -26,13 +26,14 @@ void cgroup_detect(struct cgroup_info *ret);
 int cgroup_limit(const struct cgroup_info *c, const char *path, uint32_t cpu_units,
                  uint32_t memory_mib, struct err *err);
 
-/* Remove the (empty) group in every hierarchy; missing is fine. Groups below it go first. */
+/* Remove the (empty) group in every hierarchy; missing is fine. Groups below it go first,
+ * however deep: privileged containers make their own. */
 int cgroup_remove(const struct cgroup_info *c, const char *path, struct err *err);
 
 /* Kill every process in the group and below it. Missing is fine. */
 void cgroup_kill(const struct cgroup_info *c, const char *path);
 
-/* Kill and remove everything two levels below parent, and parent itself. For uninstalling. */
+/* Kill and remove everything below parent, and parent itself. For uninstalling. */
 int cgroup_purge(const struct cgroup_info *c, const char *parent, struct err *err);
 
 /* Counters; those the kernel does not offer are 0. Network counters are not touched. */
