@@ -266,12 +266,18 @@ static int probe_userns(struct runtime *rt, struct err *err)
     struct spawn s = {.argv = argv, .in = -1, .extra = -1, .timeout_ms = VERSION_TIMEOUT};
     struct err why = {0};
     int rv = dir_make(dir, 0711, err);
+    bool shown = !behind_alias(rt->oci_root) && !behind_alias(rt->options.runtime);
     if (rv == 0 && chmod(dir, 0711) != 0) { /* Whatever our umask is. */
         rv = err_set(err, ERR_IO, "%s: %s", dir, strerror(errno));
     }
     if (rv == 0) {
-        rt->userns = rt->is_crun && !behind_alias(rt->oci_root) &&
-                     !behind_alias(rt->options.runtime) && spawn_check(&s, &why) == 0;
+        if (!rt->is_crun) { /* runc 1.1 lacks the right to mount what the bundle shows it. */
+            err_set(&why, ERR_UNSUPPORTED, "they need crun, this is %s", rt->version);
+        } else if (!shown) {
+            err_set(&why, ERR_UNSUPPORTED, "run directory or runtime below " SHIM_ALIAS);
+        } else {
+            rt->userns = spawn_check(&s, &why) == 0;
+        }
         if (!rt->userns) {
             log_warn("runtime.no_user_namespaces", log_err(&why));
         }
