@@ -74,7 +74,7 @@ BIN := $(if $(wildcard controller/main.c),$(BUILD)/bin/ecs-controller) \
        $(if $(wildcard admin/main.c),$(BUILD)/bin/ecs-admin)
 
 # --- the targets of `make help` --------------------------------------------------------------------
-.PHONY: all demo test test-unit test-integration test-e2e test-attack golden test-runbooks bench fuzz sim chaos soak lint format install \
+.PHONY: all demo test test-unit test-integration test-e2e test-attack test-guest golden test-runbooks bench fuzz sim chaos soak lint format install \
         uninstall clean help build-tests deps man
 
 all: $(BIN) man ## build the programs under build/bin
@@ -271,6 +271,10 @@ golden: $(BUILD)/tests/unit/controller/codec/test_replay ## write tests/replay/N
 
 test-attack: all $(attack_bin) ## attack a real cluster: peer port and front door (ATTACK_SECONDS, ATTACK_SEED)
 	@BUILD=$(BUILD) tests/attack/run.sh
+
+guest_tests := test_cgroup test_runtime test_unpack
+test-guest: all $(addprefix $(BUILD)/tests/integration/agent/,$(guest_tests)) ## container tests in an emulated machine with cgroup2 only: [RUNTIME=runc]
+	@BUILD=$(BUILD) tests/e2e/guest/run.sh $(if $(RUNTIME),--runtime $(RUNTIME)) $(guest_tests)
 
 bench: all $(bench_bin) $(BUILD)/bin/ecs-load ## programs that measure; each prints a table and writes build/bench/NAME.json
 	@for b in $(bench_bin); do $$b --json $$b.json $(BENCHFLAGS) || exit 1; done
