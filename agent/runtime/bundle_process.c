@@ -342,8 +342,8 @@ json_t *bundle_process(const struct bundle *b, struct err *err)
     if (process == NULL) {
         (void)err_set(err, ERR_INVALID, "a text of the container's process is not UTF-8");
     } else {
-        /* The supervisor protects itself from the OOM killer, and the agent may be protected; their
-         * tasks are not. Below the agent's own value they could be set only by who may do so. */
+        /* The agent may be protected from the OOM killer, and the supervisor is; tasks are not. See
+         * setup_unprotect(): crun 1.8 does not raise it to 0. */
         json_object_set_new(process, "oomScoreAdj",
                             json_integer(b->rt->oom_score < 0 ? 0 : b->rt->oom_score));
     }

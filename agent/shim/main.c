@@ -599,6 +599,7 @@ static int runtime_main(bool join, char **argv)
         fprintf(stderr, "ecs-shim: %s\n", err.text);
         return EXIT_FAILURE;
     }
+    setup_unprotect();
     execvp(argv[0], argv);
     fprintf(stderr, "ecs-shim: %s: %s\n", argv[0], strerror(errno));
     return 127;

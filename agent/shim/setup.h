@@ -30,6 +30,10 @@ struct setup {
     unsigned n_sysctls;
 };
 
+/* Whatever protects this process from the OOM killer is not for a container: undo it before
+ * becoming the runtime. Async-signal-safe. */
+void setup_unprotect(void);
+
 /* A private mount namespace, in which crun finds a cgroup layout it accepts. */
 int setup_mounts(struct err *err);
 
