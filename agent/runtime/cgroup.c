@@ -46,13 +46,35 @@ static void name(char ret[PATH_MAX], const char *controller, const char *path, c
              file[0] == '\0' ? "" : "/", file);
 }
 
+/* Make the group and those above it, whatever the umask is: to mount its part of version 2, a
+ * container in a user namespace must be able to walk there. */
+static int make_group(const char *controller, const char *path, struct err *err)
+{
+    char dir[PATH_MAX];
+    char part[CGROUP_PATH_MAX];
+    size_t n = strlen(path);
+    int rv;
+    name(dir, controller, path, "");
+    rv = dir_make(dir, 0755, err);
+    for (size_t i = 1; rv == 0 && i <= n && n < sizeof part; i++) {
+        if (path[i] == '/' || path[i] == '\0') {
+            memcpy(part, path, i);
+            part[i] = '\0';
+            name(dir, controller, part, "");
+            if (chmod(dir, 0755) != 0) {
+                rv = err_set(err, ERR_IO, "chmod %s: %s", dir, strerror(errno));
+            }
+        }
+    }
+    return rv;
+}
+
 static int limit_v1(const char *path, uint32_t cpu_units, uint32_t memory_mib, struct err *err)
 {
     char file[PATH_MAX];
     int rv = 0;
     if (cpu_units > 0) {
-        name(file, "cpu", path, "");
-        rv = dir_make(file, 0755, err);
+        rv = make_group("cpu", path, err);
         if (rv == 0) {
             name(file, "cpu", path, "cpu.cfs_period_us");
             rv = poke(file, PERIOD_US, err);
@@ -63,8 +85,7 @@ static int limit_v1(const char *path, uint32_t cpu_units, uint32_t memory_mib, s
         }
     }
     if (rv == 0 && memory_mib > 0) {
-        name(file, "memory", path, "");
-        rv = dir_make(file, 0755, err);
+        rv = make_group("memory", path, err);
         if (rv == 0) { /* Only what is charged below counts with it. */
             name(file, "memory", path, "memory.use_hierarchy");
             (void)file_poke(AT_FDCWD, file, "1", NULL); /* Always so since Linux 5.11. */
@@ -101,9 +122,7 @@ static void hand_down(const char *path)
 static int limit_v2(const char *path, uint32_t cpu_units, uint32_t memory_mib, struct err *err)
 {
     char file[PATH_MAX];
-    int rv;
-    name(file, "", path, "");
-    rv = dir_make(file, 0755, err);
+    int rv = make_group("", path, err);
     if (rv != 0) {
         return rv;
     }

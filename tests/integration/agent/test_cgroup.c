@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -59,6 +60,15 @@ static bool gone(const char *group)
     return access(path, F_OK) != 0;
 }
 
+/* Also somebody in a user namespace, and whatever the umask of the agent. */
+static bool all_may_enter(const char *group)
+{
+    char path[PATH_MAX];
+    struct stat st;
+    group_file(path, "memory", group, "");
+    return stat(path, &st) == 0 && (st.st_mode & 0777) == 0755;
+}
+
 /* Version 1: the hierarchy of memory is enough for these tests. */
 static void enter(const char *group)
 {
@@ -84,6 +94,7 @@ START_TEST(limits_reach_the_kernel)
             ck_assert(holds("memory", "memory.memsw.limit_in_bytes", "memory.swap.max",
                             info.v2 ? "0\n" : "67108864\n"));
         }
+        ck_assert(all_may_enter(parent) && all_may_enter(task));
         ck_assert_int_eq(cgroup_stats(&info, task, &stats, &err), 0);
         ck_assert_uint_eq(stats.memory_limit_bytes, 64 * MIB);
         ck_assert_uint_eq(stats.n_oom_kills, 0);
@@ -184,6 +195,7 @@ int main(void)
 {
     Suite *s = suite_create("cgroup");
     int rv;
+    (void)umask(077); /* As the agent. */
     cgroup_detect(&info);
     snprintf(parent, sizeof parent, "/ecs-test-cgroup-%d", (int)getpid());
     snprintf(task, sizeof task, "%s/task", parent);
