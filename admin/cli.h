@@ -97,6 +97,8 @@ extern const struct command_def history_commands[];
 extern const struct command_def pki_commands[];
 extern const struct command_def verify_commands[];
 extern const struct command_def backup_commands[];  /* admin/offline */
+extern const struct command_def recover_commands[]; /* admin/offline */
+extern const struct command_def restore_commands[]; /* admin/offline */
 extern const struct command_def inspect_commands[]; /* admin/offline */
 
 /* --- arguments: args.c

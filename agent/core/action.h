@@ -19,7 +19,7 @@ enum action_kind {
     ACTION_SAVE_SPEC,    /* bytes: its encoded specification, borrowed from the event. */
     ACTION_DROP_SPEC,    /* It will not be needed again. */
     ACTION_DROP_TASK,    /* Nor will anything else of it. */
-    ACTION_SAVE_SESSION, /* number */
+    ACTION_SAVE_SESSION, /* epoch, number */
     ACTION_JOURNAL_N,    /* Not an action: what follows are acts. */
     /* Acts. */
     ACTION_PULL, /* Task and container. */
@@ -38,6 +38,7 @@ struct action {
     uint32_t container;
     uint32_t timeout_s;
     uint64_t number;
+    uint64_t epoch; /* Goes with SAVE_SESSION's number. */
     struct str bytes;
 };
 

@@ -169,6 +169,7 @@ struct agent_message { /* Exactly one is not NULL. */
 /* --- from the controller -------------------------------------------------------------------------
  */
 struct welcome {
+    uint64_t epoch;
     uint64_t session;
     uint32_t heartbeat_interval_ms;
     uint32_t lease_ms;

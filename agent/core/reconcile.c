@@ -23,7 +23,8 @@ struct reconcile {
     size_t n_orphans;
     size_t cap_orphans; /* As many as the inventory had containers. */
     struct report_queue reports;
-    uint64_t session;     /* The highest that was journalled. */
+    uint64_t epoch; /* The highest (epoch, session) that was journalled. */
+    uint64_t session;
     uint64_t welcomes;    /* Welcomes since the agent started; marks the tasks named since. */
     uint64_t last_number; /* Of assignments, since the last welcome. */
     uint64_t lease_end_ms;
@@ -131,9 +132,10 @@ int reconcile_restore(struct reconcile *r, const struct task *saved, struct aren
     return 0;
 }
 
-void reconcile_restore_session(struct reconcile *r, uint64_t session)
+void reconcile_restore_session(struct reconcile *r, uint64_t epoch, uint64_t session)
 {
     assert(!r->ready);
+    r->epoch = epoch;
     r->session = session;
 }
 
@@ -391,12 +393,15 @@ static int on_welcome(struct step *s)
 {
     struct reconcile *r = s->r;
     assert(r->ready);
-    if (s->e->session < r->session) {
+    if (s->e->epoch < r->epoch || (s->e->epoch == r->epoch && s->e->session < r->session)) {
         return ERR_CONFLICT;
     }
-    if (s->e->session > r->session) {
+    if (s->e->epoch > r->epoch || s->e->session > r->session) {
+        struct action *a = actions_add(s->out, ACTION_SAVE_SESSION, (struct id){0, 0});
+        r->epoch = s->e->epoch;
         r->session = s->e->session;
-        actions_add(s->out, ACTION_SAVE_SESSION, (struct id){0, 0})->number = r->session;
+        a->epoch = r->epoch;
+        a->number = r->session;
     }
     r->welcomes++;
     r->last_number = 0;

@@ -3,8 +3,9 @@
  * What this node should run, against what it runs. One event in, actions out (action.h); no clock,
  * no I/O. Three rules protect the rest of the cluster from a node that was cut off:
  *
- * - Fencing: a welcome with a lower session than the journal has seen is refused, and only tasks
- *   that the controller named since the last welcome may start anything.
+ * - Fencing: a welcome with a lower (epoch, session) than the journal has seen is refused, and only
+ *   tasks that the controller named since the last welcome may start anything. A control plane that
+ *   was restored has a higher epoch: what is left of the old one is not listened to any more.
  * - Lease: after its end nothing new is started; what runs keeps running.
  * - Once: a container is created at most once for ever. A task that ended is remembered until the
  *   controller knows its end, and an hour longer.
@@ -30,7 +31,7 @@ struct reconcile_options {
 
 enum event_kind {
     EVENT_INVENTORY,    /* containers: all that the runtime has. Once, first. */
-    EVENT_WELCOME,      /* session, until_ms */
+    EVENT_WELCOME,      /* epoch, session, until_ms */
     EVENT_LEASE,        /* until_ms: a heartbeat was acknowledged. */
     EVENT_DISCONNECTED, /* */
     EVENT_ASSIGN,       /* assign */
@@ -77,6 +78,7 @@ struct event { /* Everything is borrowed for the step. */
     enum health health;
     const struct exec_container *containers;
     size_t n_containers;
+    uint64_t epoch;
     uint64_t session;
     uint64_t until_ms; /* On CLOCK_BOOTTIME. */
     uint64_t number;
@@ -91,7 +93,7 @@ void reconcile_close(struct reconcile *r); /* NULL is fine. */
 /* From the journal; saved and spec as task_restore() wants them. ERR_FULL, ERR_EXISTS. */
 int reconcile_restore(struct reconcile *r, const struct task *saved, struct arena *arena,
                       const struct task_spec *spec, struct err *err);
-void reconcile_restore_session(struct reconcile *r, uint64_t session);
+void reconcile_restore_session(struct reconcile *r, uint64_t epoch, uint64_t session);
 
 /* Take in one event; what is to be done is appended to out. ERR_CONFLICT: the welcome is older
  * than one seen before, so nobody should listen to that controller. ERR_FULL: assignments were

@@ -182,7 +182,7 @@ static void remember(struct engine *e, const struct action *a)
         journal_batch_drop_task(j, a->task);
         break;
     case ACTION_SAVE_SESSION:
-        journal_batch_put_session(j, a->number);
+        journal_batch_put_session(j, a->epoch, a->number);
         break;
     default:
         assert(false);
@@ -265,10 +265,11 @@ static int restore_one(void *data, const struct task *saved, struct str bytes, s
 
 static int restore(struct engine *e, struct err *err)
 {
+    uint64_t epoch;
     uint64_t session;
-    int rv = journal_session(e->options.journal, &session, err);
+    int rv = journal_session(e->options.journal, &epoch, &session, err);
     if (rv == 0) {
-        reconcile_restore_session(e->r, session);
+        reconcile_restore_session(e->r, epoch, session);
         rv = journal_load(e->options.journal, restore_one, e, err);
     }
     return rv;

@@ -31,7 +31,8 @@ static void on_hello(void *data, struct arena *arena, struct hello *ret)
 static int on_welcome(void *data, const struct welcome *w, uint64_t until_ms)
 {
     struct engine *e = data;
-    struct event event = {.kind = EVENT_WELCOME, .session = w->session, .until_ms = until_ms};
+    struct event event = {
+        .kind = EVENT_WELCOME, .epoch = w->epoch, .session = w->session, .until_ms = until_ms};
     e->welcomes++;
     return engine_feed(e, &event);
 }

@@ -184,6 +184,7 @@ static const struct wire_field welcome_fields[] = {
     TEXT(welcome, region, Welcome, region, TEXT_MAX),
     TEXT(welcome, account, Welcome, account, TEXT_MAX),
     TEXTS(welcome, controllers.v, controllers.n, Welcome, controllers, TEXT_MAX, LIMIT_ADDRESSES),
+    ONE(WIRE_U64, welcome, epoch, Welcome, epoch),
 };
 static const struct wire_message welcome_message = MESSAGE(welcome, welcome_fields);
 

@@ -253,7 +253,7 @@ static void on_welcome(struct session *s, const struct welcome *w)
     s->last_heartbeat = 0;
     learn(s, &w->controllers);
     if (s->events->welcome(s->data, w, s->hello_sent_ms + s->lease_ms) != 0) {
-        end(s, "its session is older than one seen before");
+        end(s, "its epoch and session are older than what was seen before");
         return;
     }
     log_info("session.up", log_str("controller", s->target), log_u64("session", w->session),

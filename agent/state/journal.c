@@ -231,8 +231,10 @@ static int carry_out(struct journal *j, const struct journal_op *op, struct err 
         rv = rv != 0 ? rv : drop(j, SQL_DROP_SPEC, op->task, err);
         return rv != 0 ? rv : drop(j, SQL_DROP_CONTAINERS, op->task, err);
     case JOURNAL_PUT_SESSION:
+        (void)sqlite3_snprintf(sizeof text, text, "%llu", (unsigned long long)op->epoch);
+        rv = put_meta(j, "epoch", text, err);
         (void)sqlite3_snprintf(sizeof text, text, "%llu", (unsigned long long)op->number);
-        return put_meta(j, "session", text, err);
+        return rv != 0 ? rv : put_meta(j, "session", text, err);
     }
     assert(false);
     return ERR_INTERNAL;
@@ -399,18 +401,31 @@ static int get_meta(struct journal *j, const char *key, char *ret, size_t size, 
     return rv;
 }
 
-int journal_session(struct journal *j, uint64_t *ret, struct err *err)
+/* 0 when it was never saved. */
+static int get_number(struct journal *j, const char *key, uint64_t *ret, struct err *err)
 {
     char text[24];
-    uint64_t session = 0;
-    int rv = get_meta(j, "session", text, sizeof text, err);
-    if (rv == 0 && text[0] != '\0' && !str_u64(str_of(text), &session)) {
-        rv = err_set(err, ERR_CORRUPT, "table meta: session is no number");
+    int rv = get_meta(j, key, text, sizeof text, err);
+    *ret = 0;
+    if (rv == 0 && text[0] != '\0' && !str_u64(str_of(text), ret)) {
+        rv = err_set(err, ERR_CORRUPT, "table meta: %s is no number", key);
+    }
+    return rv;
+}
+
+int journal_session(struct journal *j, uint64_t *ret_epoch, uint64_t *ret_session, struct err *err)
+{
+    uint64_t epoch;
+    uint64_t session;
+    int rv = get_number(j, "epoch", &epoch, err);
+    if (rv == 0) {
+        rv = get_number(j, "session", &session, err);
     }
     if (rv != 0) {
         return err_wrap(err, rv, "journal");
     }
-    *ret = session;
+    *ret_epoch = epoch;
+    *ret_session = session;
     return 0;
 }
 

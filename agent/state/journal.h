@@ -5,7 +5,7 @@
  * from the loop. Batches are filled by the loop thread and committed by the worker: one
  * transaction, one fsync, however many changes there are.
  *
- *   meta       key, value: "node" (id in hex), "session"
+ *   meta       key, value: "node" (id in hex), "epoch", "session"
  *   task       one row per task, times in milliseconds since 1970
  *   container  one row per container of a task, position as in the task definition
  *   spec       the task's specification as the controller sent it (ecs.agent.v1.TaskSpec)
@@ -36,8 +36,8 @@ int journal_open(const char *path, struct id node, struct journal **ret, bool *r
 
 void journal_close(struct journal *j); /* NULL is fine. */
 
-/* The highest session that was saved; 0: none. */
-int journal_session(struct journal *j, uint64_t *ret, struct err *err);
+/* The highest epoch and, within it, session that were saved; 0: none. */
+int journal_session(struct journal *j, uint64_t *ret_epoch, uint64_t *ret_session, struct err *err);
 
 /* One call per task in the order of their ids: what journal_batch_put_task() was given, and the
  * encoded specification (empty: it was dropped). Both are borrowed for the call. Anything but 0
@@ -67,7 +67,7 @@ void journal_batch_put_task(struct journal_batch *b, const struct task *t);
 void journal_batch_put_spec(struct journal_batch *b, struct id task, struct str spec);
 void journal_batch_drop_spec(struct journal_batch *b, struct id task); /* With its containers. */
 void journal_batch_drop_task(struct journal_batch *b, struct id task);
-void journal_batch_put_session(struct journal_batch *b, uint64_t session);
+void journal_batch_put_session(struct journal_batch *b, uint64_t epoch, uint64_t session);
 
 /* All of it is durable once this returns 0, none of it otherwise. ERR_FULL: the disk is full, and
  * the same batch may be tried again. Any other error: the file cannot be trusted any more. */

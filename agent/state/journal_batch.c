@@ -70,7 +70,9 @@ void journal_batch_drop_task(struct journal_batch *b, struct id task)
     add(b, JOURNAL_DROP_TASK)->task = task;
 }
 
-void journal_batch_put_session(struct journal_batch *b, uint64_t session)
+void journal_batch_put_session(struct journal_batch *b, uint64_t epoch, uint64_t session)
 {
-    add(b, JOURNAL_PUT_SESSION)->number = session;
+    struct journal_op *op = add(b, JOURNAL_PUT_SESSION);
+    op->epoch = epoch;
+    op->number = session;
 }

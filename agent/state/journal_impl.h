@@ -22,6 +22,7 @@ struct journal_op {
     struct id task;
     const struct task *record;
     struct str bytes;
+    uint64_t epoch; /* Of a session, which is number. */
     uint64_t number;
 };
 

@@ -294,6 +294,13 @@ static struct unit *add_unit(struct dispatch *d, struct dispatch_session *s, uin
     return u;
 }
 
+/* Is the task over, when its node does not remember it? One that never ran may still begin; but
+ * what is from before this epoch may have run and been forgotten in the part that was lost. */
+static bool is_over(const struct dispatch *d, const struct task *t)
+{
+    return t->status > TASK_PENDING || t->created_at < store_meta(d->store)->epoch_at;
+}
+
 /* Said to run, and not there: the node lost it, and will not report its end. */
 static void report_missing(struct dispatch *d, const struct dispatch_session *s,
                            const struct task *t)
@@ -332,7 +339,7 @@ static void read_inventory(struct dispatch *d, struct dispatch_session *s,
     while (slot != SLOT_NONE) {
         const struct task *t = store_task(d->store, slot);
         struct known *k = known_of(d, slot);
-        bool missing = !k->seen && t->status > TASK_PENDING && t->status != TASK_STOPPED;
+        bool missing = !k->seen && t->status != TASK_STOPPED && is_over(d, t);
         *k = (struct known){0};
         if (missing) {
             report_missing(d, s, t);

@@ -190,6 +190,8 @@ static int open_node(struct engine *e, uint64_t index, uint64_t term, struct err
     config.heartbeat_ms = e->config.heartbeat_ms;
     config.trailing = e->config.trailing;
     config.feature_level = FEATURE_LEVEL;
+    config.cluster_id = e->identity.cluster_id;
+    config.epoch = e->identity.epoch;
     events.apply = on_apply;
     events.lost = on_lost;
     events.leader = on_leader;
@@ -259,6 +261,9 @@ int engine_open(uv_loop_t *loop, const struct engine_config *config, const struc
     if (rv == 0) {
         e->ring = ring_open(e->codec, &config->leader, &engine_ring_io, e, mem);
         rv = open_state(e, &at, err);
+    }
+    if (rv == 0) {
+        rv = engine_identity_open(e, err);
     }
     if (rv == 0) {
         rv = open_node(e, at.index, at.term, err);

@@ -11,6 +11,7 @@
 #include "controller/raftio/raftnode.h"
 #include "controller/ring/ring.h"
 #include "controller/storage/checkpoint.h"
+#include "controller/storage/identity.h"
 
 #include <stdatomic.h>
 
@@ -38,6 +39,8 @@ struct engine {
     struct audit *audit; /* Goes round the state for ever. */
     struct loop_timer *audit_timer;
 
+    struct identity identity; /* As in the data directory's file. */
+
     struct list watches;
     struct loop_soon *pump;
     struct loop_timer *timer; /* When the ring wants a turn. */
@@ -56,6 +59,11 @@ void engine_tell(struct engine *e, const struct changes *changes);
 
 /* The process cannot go on: log why and end it. */
 _Noreturn void engine_die(const char *event, const struct err *err);
+
+/* identity.c: read the file, compare it with the state, and have raft know; then keep both up to
+ * date. */
+int engine_identity_open(struct engine *e, struct err *err);
+void engine_identity_follow(struct engine *e);
 
 /* auditor.c */
 void engine_audit_open(struct engine *e);

@@ -138,6 +138,7 @@ void engine_tell(struct engine *e, const struct changes *changes)
 {
     struct list *it;
     struct list *after;
+    engine_identity_follow(e);
     list_each_safe (it, after, &e->watches) {
         struct engine_watch *w = container_of(it, struct engine_watch, link);
         w->cb(w->data, changes);

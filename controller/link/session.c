@@ -59,6 +59,8 @@ static void send_welcome(struct session *s, uint64_t number)
     welcome.heartbeat_interval_ms = o->heartbeat_ms;
     welcome.has_lease_ms = true;
     welcome.lease_ms = o->lease_ms;
+    welcome.has_epoch = true;
+    welcome.epoch = store_meta(engine_store(s->l->options.engine))->epoch;
     welcome.cluster = arena_dup(&s->hello, s->registration.cluster.p, s->registration.cluster.n);
     welcome.region = (char *)(uintptr_t)o->region;
     welcome.account = (char *)(uintptr_t)o->account;

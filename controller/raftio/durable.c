@@ -394,3 +394,36 @@ struct logfile *durable_log(struct durable *d)
 {
     return d->log;
 }
+
+/* --- making one ------------------------------------------------------------------------------ */
+
+/* The same files as a snapshot that was just installed leaves; durable_open() makes the log. */
+int durable_create(const struct disk *disk, uint64_t id, uint64_t term, uint64_t incarnation,
+                   const struct replica_snapshot *s, struct err *err)
+{
+    struct durable d = {.disk = disk, .incarnation = incarnation, .used = NO_SLOT};
+    int rv = slots_open(&d.vote, disk, VOTE_FILE, err);
+    d.set.id = id;
+    if (rv == 0) {
+        rv = slots_open(&d.self, disk, SELF_FILE, err);
+    }
+    if (rv == 0) {
+        rv = slots_open(&d.members, disk, MEMBERS_FILE, err);
+    }
+    if (rv == 0 && (slots_newest(&d.vote) != NULL || slots_newest(&d.members) != NULL)) {
+        rv = err_set(err, ERR_EXISTS, "there is a vote already");
+    }
+    if (rv == 0) {
+        rv = put_members(&d, 0, s, err);
+    }
+    if (rv == 0) {
+        rv = save_self(&d, err);
+    }
+    if (rv == 0) {
+        rv = durable_save_vote(&d, term, 0, err);
+    }
+    slots_close(&d.vote);
+    slots_close(&d.self);
+    slots_close(&d.members);
+    return rv;
+}

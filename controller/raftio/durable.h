@@ -38,6 +38,12 @@ int durable_open(const struct disk *disk, const struct mem *mem,
                  const struct durable_settings *settings, struct durable **ret, struct err *err);
 void durable_close(struct durable *d); /* NULL is fine. */
 
+/* Make the files of a directory that begins with a checkpoint instead of a first entry: for restore
+ * and recover. The directory must be empty. Durable on return; durable_open() goes on from there.
+ */
+int durable_create(const struct disk *disk, uint64_t id, uint64_t term, uint64_t incarnation,
+                   const struct replica_snapshot *s, struct err *err);
+
 /* For replica_start(); valid until durable_boot_done(), which frees the memory it takes. */
 const struct replica_boot *durable_boot(const struct durable *d);
 void durable_boot_done(struct durable *d);

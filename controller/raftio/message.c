@@ -4,8 +4,9 @@
  *   4  u8   code, then by code:
  *
  *   1 hello              u32 version, u64 from, u64 to; from version 2 on: u64 incarnation,
- *                        u16 length, address, u16 length, software, u16 feature level, then
- *                        whatever later versions add
+ *                        u16 length, address, u16 length, software, u16 feature level; from
+ *                        version 3 on: u64[2] cluster id, u64 epoch; then whatever later versions
+ *                        add
  *   2 append             u64 term, u64 prev index, u64 prev term, u64 commit, u16 n,
  *                        n times { u64 term, u8 type, u32 length, bytes }
  *   3 append result      u64 term, u64 rejected, u64 last, u16 capacity
@@ -205,6 +206,11 @@ static void put_hello(const struct message_hello *m, struct buf *out)
         put_text(out, m->address);
         put_text(out, m->software);
         buf_put_u16(out, m->level);
+    }
+    if (m->version > 2) {
+        buf_put_u64(out, m->cluster_id.hi);
+        buf_put_u64(out, m->cluster_id.lo);
+        buf_put_u64(out, m->epoch);
     }
     frame_end(out, at);
 }
@@ -526,6 +532,11 @@ static int get_hello(struct reader *r, struct message_hello *m, struct err *err)
         rv = take_text(r, "hello.software", &m->software, err);
     }
     m->level = take_u16(r);
+    if (m->version > 2) {
+        m->cluster_id.hi = take_u64(r);
+        m->cluster_id.lo = take_u64(r);
+        m->epoch = take_u64(r);
+    }
     if (rv == 0 && m->version > MESSAGE_VERSION) {
         (void)take(r, r->n); /* What is not known yet. */
     }

@@ -8,6 +8,7 @@
 
 #include "common/base/buf.h"
 #include "common/base/err.h"
+#include "common/base/id.h"
 #include "common/base/str.h"
 #include "controller/raft/replica.h"
 
@@ -15,7 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define MESSAGE_VERSION   2u
+#define MESSAGE_VERSION   3u
 #define MESSAGE_HEAD      4u /* Bytes in front of each body: its length. */
 #define MESSAGE_BODY_MAX  (REPLICA_ENTRY_MAX + 65536u)
 #define MESSAGE_CHUNK_MAX 32768u              /* 32 KiB. */
@@ -35,6 +36,8 @@ struct message_hello {
     uint64_t from;    /* Member ids. */
     uint64_t to;
     uint64_t incarnation; /* Of the sender's data directory. */
+    struct id cluster_id; /* Of the sender's control plane; none: not known yet. */
+    uint64_t epoch;       /* Likewise; 0: not known yet. */
     struct str address;   /* "PEER/API" of the sender; empty: not known. Borrowed. */
     struct str software;  /* Its version, for people. Borrowed. */
     uint16_t level;       /* Its feature level (controller/core/feature.h). Version 1: 1. */

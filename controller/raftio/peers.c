@@ -116,6 +116,8 @@ static void on_out_open(struct stream *s, void *data)
                                      .from = p->config.id,
                                      .to = peer->id,
                                      .incarnation = p->config.incarnation,
+                                     .cluster_id = p->config.cluster_id,
+                                     .epoch = p->config.epoch,
                                      .address = str_of(p->address),
                                      .software = str_of(p->software),
                                      .level = p->config.level};
@@ -380,6 +382,12 @@ static void update_peer(struct peer *peer, const char *address)
     }
 }
 
+void peers_identify(struct peers *p, struct id cluster_id, uint64_t epoch)
+{
+    p->config.cluster_id = cluster_id;
+    p->config.epoch = epoch;
+}
+
 void peers_update(struct peers *p, const struct peers_member *members, unsigned n)
 {
     for (unsigned i = 0; i < PEERS_MAX; i++) {
@@ -463,10 +471,42 @@ static int check_hello(struct inbound *in, const struct message_hello *hello, st
     return 0;
 }
 
+/* Do both belong to the same control plane, in the same epoch, as far as they know? */
+static int check_epoch(const struct peers *p, const struct message_hello *hello, struct err *err)
+{
+    const struct peers_config *c = &p->config;
+    if (c->epoch > 1 && hello->version < 3) {
+        return err_set(err, ERR_DENIED,
+                       "controller %" PRIu64 " is too old to know of epochs, controller %" PRIu64
+                       " is of epoch %" PRIu64,
+                       hello->from, c->id, c->epoch);
+    }
+    if (c->epoch == 0 || hello->epoch == 0) {
+        return 0;
+    }
+    if (!id_eq(c->cluster_id, hello->cluster_id)) {
+        return err_set(err, ERR_DENIED,
+                       "controller %" PRIu64 " belongs to another control plane: see the id in its "
+                       "data directory's identity file",
+                       hello->from);
+    }
+    if (hello->epoch != c->epoch) {
+        return err_set(err, ERR_DENIED,
+                       "controller %" PRIu64 " is of epoch %" PRIu64 ", controller %" PRIu64
+                       " of epoch %" PRIu64 ": the control plane was restored or recovered; what "
+                       "is left of the lower epoch must not run",
+                       hello->from, hello->epoch, c->id, c->epoch);
+    }
+    return 0;
+}
+
 static int accept_hello(struct inbound *in, const struct message_hello *hello, struct err *err)
 {
     struct peer *peer = find_peer(in->p, hello->from);
     int rv = check_hello(in, hello, err);
+    if (rv == 0) {
+        rv = check_epoch(in->p, hello, err);
+    }
     if (rv == 0 && peer == NULL) {
         rv = admit(in->p, hello, &peer, err);
     }

@@ -40,6 +40,8 @@ struct peers_config { /* Copied, but the TLS contexts. */
     const struct mem *mem;
     uint64_t id; /* Ours. */
     uint64_t incarnation;
+    struct id cluster_id; /* Of our control plane, and its epoch; none and 0: not known yet. */
+    uint64_t epoch;
     const char *software;               /* Our version, for people. */
     const struct peers_member *members; /* We may be among them, with our address. */
     uint16_t level;                     /* The feature level to announce. */
@@ -66,6 +68,10 @@ struct peers_events {
 int peers_open(const struct peers_config *config, const struct peers_events *events, void *ctx,
                struct peers **ret, struct err *err);
 void peers_close(struct peers *p); /* NULL is fine. Not from inside an event. */
+
+/* From now on this is known of our control plane. Peers that know of another one, or of another
+ * epoch, are refused: they belong to what was there before a restore, or after it. */
+void peers_identify(struct peers *p, struct id cluster_id, uint64_t epoch);
 
 /* From now on these are the members. Connections to others end, also those to strangers that
  * events->stranger() refuses by now. */

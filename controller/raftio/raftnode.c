@@ -431,6 +431,8 @@ static int open_peers(struct raftnode *n, const struct raftnode_config *c, struc
         .incarnation = durable_incarnation(n->durable),
         .software = n->software,
         .level = c->feature_level != 0 ? c->feature_level : 1,
+        .cluster_id = c->cluster_id,
+        .epoch = c->epoch,
         .members = members,
         .n_members = raftnode_peers(n, members),
         .listen = c->listen,
@@ -644,6 +646,11 @@ int raftnode_transfer(struct raftnode *n, uint64_t id, struct err *err)
 }
 
 /* --- questions ------------------------------------------------------------------------------- */
+
+void raftnode_identify(struct raftnode *n, struct id cluster_id, uint64_t epoch)
+{
+    peers_identify(n->peers, cluster_id, epoch);
+}
 
 uint64_t raftnode_id(const struct raftnode *n)
 {

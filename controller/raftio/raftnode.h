@@ -13,6 +13,7 @@
 #define CONTROLLER_RAFTIO_RAFTNODE_H
 
 #include "common/base/err.h"
+#include "common/base/id.h"
 #include "common/base/mem.h"
 
 #include <stdbool.h>
@@ -39,7 +40,9 @@ struct raftnode_config { /* Zeroed fields mean the default. Everything is copied
                                             * Once there is a log, it says who the members are. */
     unsigned n_members;
     bool joining; /* An empty directory waits to be added; members says whom to expect then. */
-    const char *software;           /* Our version, for people. */
+    const char *software; /* Our version, for people. */
+    struct id cluster_id; /* See raftnode_identify(). */
+    uint64_t epoch;
     const char *listen;             /* "ip:port"; NULL: our own member address. */
     struct tls_context *tls_server; /* Both NULL: plain TCP, for tests. Borrowed. */
     struct tls_context *tls_client;
@@ -222,6 +225,9 @@ uint64_t raftnode_members_index(const struct raftnode *n);
 const char *raftnode_api_address(const struct raftnode *n, uint64_t id);
 
 uint64_t raftnode_id(const struct raftnode *n);
+
+/* Our control plane's id and epoch are known from now on: peers of others are refused. */
+void raftnode_identify(struct raftnode *n, struct id cluster_id, uint64_t epoch);
 bool raftnode_is_leader(const struct raftnode *n);  /* And ready. */
 uint64_t raftnode_leader(const struct raftnode *n); /* 0: unknown. */
 

@@ -33,6 +33,7 @@ struct simrow {        /* One task. */
 struct simop {
     enum action_kind kind;
     struct id task;
+    uint64_t epoch;
     uint64_t number;
     struct simrow row;
 };
@@ -41,6 +42,7 @@ struct simjournal {
     struct simrow *rows; /* Ordered by id. */
     size_t n;
     size_t cap;
+    uint64_t epoch;
     uint64_t session;
 };
 

@@ -63,6 +63,7 @@ static struct simop *add_op(struct simagent *a, struct simbatch *b, const struct
     memset(op, 0, sizeof *op);
     op->kind = action->kind;
     op->task = action->task;
+    op->epoch = action->epoch;
     op->number = action->number;
     return op;
 }
@@ -161,6 +162,7 @@ static void carry_out(struct simagent *a, const struct simop *op)
         }
         break;
     case ACTION_SAVE_SESSION:
+        j->epoch = op->epoch;
         j->session = op->number;
         break;
     default:
@@ -178,6 +180,7 @@ void simjournal_commit(struct simagent *a, const struct simbatch *b)
 void simjournal_clear(struct simagent *a)
 {
     a->journal.n = 0;
+    a->journal.epoch = 0;
     a->journal.session = 0;
 }
 
@@ -185,7 +188,7 @@ void simjournal_restore(struct simagent *a)
 {
     struct simjournal *j = &a->journal;
     struct err err = {0};
-    reconcile_restore_session(a->r, j->session);
+    reconcile_restore_session(a->r, j->epoch, j->session);
     for (size_t i = 0; i < j->n; i++) {
         struct task saved = j->rows[i].saved;
         const struct task_spec *spec = NULL;

@@ -17,12 +17,13 @@ metric() { curl -fsS "http://$(node_address c1):8080/metrics" | grep "^$1"; }
 check "the auditor's figures are in /metrics" metric 'ecs_audit_rounds_total [1-9]'
 check "no finding there" [ "$(metric 'ecs_audit_findings_total')" = "ecs_audit_findings_total 0" ]
 
+third=$(node_address c3)
 lab kill c3
 away() {
     local status=0
     ecs-admin verify --timeout 3s 2>"$dir/verify.err" >/dev/null || status=$?
     cat "$dir/verify.err"
-    [ "$status" -eq 3 ] && grep -q "$(node_address c3)" "$dir/verify.err"
+    [ "$status" -eq 3 ] && grep -q "$third" "$dir/verify.err"
 }
 check "a controller that is away is named, exit status 3" away
 lab restart c3

@@ -58,6 +58,7 @@ struct world {
     struct reconcile *r;
     struct actions actions;
     struct row rows[N_TASKS];
+    uint64_t row_epoch;
     uint64_t row_session;
     struct box boxes[N_TASKS][N_CONTAINERS];
     struct request requests[N_REQUESTS];
@@ -186,6 +187,7 @@ static void journal(struct world *w, const struct action *a)
         memset(&w->rows[task_index(a->task)], 0, sizeof(struct row));
         break;
     case ACTION_SAVE_SESSION:
+        w->row_epoch = a->epoch;
         w->row_session = a->number;
         break;
     default:
@@ -261,7 +263,7 @@ static void restore(struct world *w)
 {
     struct reconcile_options options = {.keep_ms = KEEP_MS};
     w->r = reconcile_open(test_mem(), &options);
-    reconcile_restore_session(w->r, w->row_session);
+    reconcile_restore_session(w->r, w->row_epoch, w->row_session);
     for (uint32_t i = 0; i < N_TASKS; i++) {
         struct row *row = &w->rows[i];
         struct task saved = row->task;
@@ -688,6 +690,33 @@ START_TEST(a_welcome_of_an_older_session_is_refused)
     }
 END_TEST
 
+START_TEST(a_welcome_of_an_older_epoch_is_refused_whatever_its_session)
+    {
+        struct world *w = calloc(1, sizeof *w);
+        struct event e = {.kind = EVENT_WELCOME, .epoch = 2, .session = 3, .until_ms = 99999};
+        simple_init(w);
+        inventory(w);
+        w->session = 400;
+        connect_agent(w); /* Of epoch 0. */
+        ck_assert_uint_eq(w->row_session, 401);
+        ck_assert_int_eq(feed(w, &e), 0); /* Restored: sessions may begin anywhere. */
+        ck_assert_uint_eq(w->row_epoch, 2);
+        ck_assert_uint_eq(w->row_session, 3);
+        crash(w);
+        e.epoch = 1;
+        e.session = 1000000;
+        ck_assert_int_eq(feed(w, &e), ERR_CONFLICT);
+        e.epoch = 2;
+        e.session = 2;
+        ck_assert_int_eq(feed(w, &e), ERR_CONFLICT);
+        e.session = 4;
+        ck_assert_int_eq(feed(w, &e), 0);
+        ck_assert_uint_eq(w->row_session, 4);
+        world_close(w);
+        free(w);
+    }
+END_TEST
+
 START_TEST(nothing_new_starts_after_the_lease_but_what_runs_stays)
     {
         struct world *w = calloc(1, sizeof *w);
@@ -872,6 +901,7 @@ int main(void)
 {
     Suite *s = suite_create("agent reconcile");
     TEST_CASE(s, "by hand", 20, a_welcome_of_an_older_session_is_refused,
+              a_welcome_of_an_older_epoch_is_refused_whatever_its_session,
               nothing_new_starts_after_the_lease_but_what_runs_stays,
               a_task_waits_for_the_next_session_when_the_lease_ends_first,
               after_a_restart_nothing_starts_before_the_controller_named_it,

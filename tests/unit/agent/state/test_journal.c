@@ -105,16 +105,18 @@ START_TEST(what_was_committed_is_there_after_reopening)
         struct task t;
         struct container c[2];
         struct loaded l;
+        uint64_t epoch = 98;
         uint64_t session = 99;
-        ck_assert_int_eq(journal_session(j, &session, NULL), 0);
+        ck_assert_int_eq(journal_session(j, &epoch, &session, NULL), 0);
         ck_assert_uint_eq(session, 0);
+        ck_assert_uint_eq(epoch, 0);
         journal_batch_init(&b, test_mem());
         for (uint64_t i = 3; i > 0; i--) {
             sample(&t, c, i);
             journal_batch_put_spec(&b, t.id, STR("a\0b"));
             journal_batch_put_task(&b, &t);
         }
-        journal_batch_put_session(&b, UINT64_MAX);
+        journal_batch_put_session(&b, 3, UINT64_MAX);
         memset(&t, 0, sizeof t); /* Batches hold copies. */
         memset(c, 0, sizeof c);
         ck_assert_uint_eq(b.n, 7);
@@ -131,8 +133,9 @@ START_TEST(what_was_committed_is_there_after_reopening)
         ck_assert(l.containers[0][0].has_exit_code && !l.containers[0][1].has_exit_code);
         ck_assert_str_eq(l.containers[0][1].image.manifest, "sha256:abc");
         ck_assert_mem_eq(l.spec[0], "a\0b", 3);
-        ck_assert_int_eq(journal_session(j, &session, NULL), 0);
+        ck_assert_int_eq(journal_session(j, &epoch, &session, NULL), 0);
         ck_assert_uint_eq(session, UINT64_MAX);
+        ck_assert_uint_eq(epoch, 3);
         journal_batch_drop_spec(&b, (struct id){0, 1});
         journal_batch_drop_task(&b, (struct id){0, 2});
         commit(j, &b);
@@ -203,7 +206,7 @@ START_TEST(rows_of_another_node_are_deleted)
         journal_batch_init(&b, test_mem());
         sample(&t, c, 1);
         journal_batch_put_task(&b, &t);
-        journal_batch_put_session(&b, 7);
+        journal_batch_put_session(&b, 1, 7);
         commit(j, &b);
         journal_batch_close(&b);
         journal_close(j);

@@ -40,7 +40,7 @@ static void fill_batch(struct journal_batch *b, uint64_t from)
         journal_batch_put_task(b, &t);
         journal_batch_put_spec(b, t.id, STR("specification"));
     }
-    journal_batch_put_session(b, from);
+    journal_batch_put_session(b, 1, from);
 }
 
 static int count_task(void *data, const struct task *saved, struct str spec, struct err *err)
@@ -70,12 +70,13 @@ static unsigned look(void)
 {
     struct journal *j = NULL;
     unsigned n = 0;
+    uint64_t epoch;
     uint64_t session;
     bool cleared;
     assert(journal_open(path, node, &j, &cleared, NULL) == 0 && !cleared);
     assert(journal_load(j, count_task, &n, NULL) == 0);
-    assert(journal_session(j, &session, NULL) == 0);
-    assert(session == (n == 3 ? 10 : 20));
+    assert(journal_session(j, &epoch, &session, NULL) == 0);
+    assert(epoch == 1 && session == (n == 3 ? 10 : 20));
     journal_close(j);
     return n;
 }

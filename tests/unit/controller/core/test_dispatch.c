@@ -368,6 +368,30 @@ START_TEST(inventory_and_state_are_made_to_agree)
     }
 END_TEST
 
+START_TEST(a_task_from_before_the_epoch_that_its_node_does_not_know_is_over)
+    {
+        struct rig r;
+        struct agent *a = &r.agents[0];
+        struct command epoch = {.kind = CMD_EPOCH};
+        open_rig(&r);
+        ck_assert(world_node(&r.w, "c", 0, 1000, 1000));
+        ck_assert(world_run(&r.w, 0, 0, 0)); /* Never told to anybody, as far as the state knows. */
+        epoch.u.epoch.epoch = 2;
+        ck_assert(world_apply(&r.w, &epoch));
+        r.w.now += 10;
+        ck_assert(world_run(&r.w, 0, 0, 0));
+        connect(&r, a);
+        turn(&r);
+        turn(&r);
+        turn(&r);
+        ck_assert_uint_eq(store_task(r.w.store, 0)->status, TASK_STOPPED);
+        ck_assert_ptr_null(find_toy(a, store_task(r.w.store, 0)->id));
+        ck_assert_uint_eq(store_task(r.w.store, 1)->status, TASK_RUNNING);
+        disconnect(&r, a);
+        close_rig(&r);
+    }
+END_TEST
+
 START_TEST(a_second_session_silence_and_loss_end_a_session)
     {
         struct rig r;
@@ -561,6 +585,7 @@ int main(void)
     TEST_CASE(s, "sessions", 30, a_node_is_told_everything_on_connection_and_differences_after_it,
               a_task_that_runs_and_stops_is_told_acknowledged_and_forgotten,
               inventory_and_state_are_made_to_agree,
+              a_task_from_before_the_epoch_that_its_node_does_not_know_is_over,
               a_second_session_silence_and_loss_end_a_session,
               too_many_reports_and_wrong_numbers_are_refused);
     tcase_set_timeout(c, 120);

@@ -128,8 +128,15 @@ static void make(struct made *x, struct prng *p, unsigned kind)
         break;
     case 9:
         x->m.kind = MESSAGE_HELLO;
-        x->m.hello = (struct message_hello){MESSAGE_VERSION, 1,          2, prng_u64(p),
-                                            STR("a:1/b:2"),  STR("9.1"), 3};
+        x->m.hello = (struct message_hello){.version = MESSAGE_VERSION,
+                                            .from = 1,
+                                            .to = 2,
+                                            .incarnation = prng_u64(p),
+                                            .cluster_id = {3, prng_u64(p)},
+                                            .epoch = 7,
+                                            .address = STR("a:1/b:2"),
+                                            .software = STR("9.1"),
+                                            .level = 3};
         break;
     case 10:
         x->m.kind = MESSAGE_REFUSED;
@@ -271,7 +278,7 @@ START_TEST(a_hello_is_understood_across_versions)
         static const uint8_t first[] = {1, 1, 0, 0, 0, 2, 0, 0, 0, 0, 0,
                                         0, 0, 3, 0, 0, 0, 0, 0, 0, 0};
         struct message m = {.kind = MESSAGE_HELLO,
-                            .hello = {1, 2, 3, 77, STR("a:1/b:2"), STR("9.1"), 5}};
+                            .hello = {1, 2, 3, 77, {4, 4}, 6, STR("a:1/b:2"), STR("9.1"), 5}};
         struct message_hello h;
         struct buf b;
         size_t n;
@@ -292,7 +299,7 @@ START_TEST(a_hello_is_understood_across_versions)
         b.data[MESSAGE_HEAD + 1] = MESSAGE_VERSION; /* What is known has its length. */
         ck_assert_int_eq(hello(b.data + MESSAGE_HEAD, n, &h), ERR_PROTOCOL);
         ck_assert_int_eq(hello(b.data + MESSAGE_HEAD, n - 3, &h), 0);
-        b.data[MESSAGE_HEAD + n - 5] = 0; /* Level 0. */
+        b.data[MESSAGE_HEAD + n - 29] = 0; /* Level 0. */
         ck_assert_int_eq(hello(b.data + MESSAGE_HEAD, n - 3, &h), ERR_PROTOCOL);
         b.data[MESSAGE_HEAD + 1] = 0; /* Version 0. */
         ck_assert_int_eq(hello(b.data + MESSAGE_HEAD, n - 3, &h), ERR_PROTOCOL);

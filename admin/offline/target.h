@@ -1,0 +1,39 @@
+/* admin/offline/target.h
+ *
+ * The data directory of a controller, made from a state: what restore and recover end in. Made
+ * under another name and put in place with one rename, so that what carries the name is whole.
+ * Blocking. */
+#ifndef ADMIN_OFFLINE_TARGET_H
+#define ADMIN_OFFLINE_TARGET_H
+
+#include "common/base/err.h"
+#include "controller/codec/object.h"
+#include "controller/core/store.h"
+#include "controller/raft/conf.h"
+#include "controller/storage/checkpoint.h"
+
+#include <stdint.h>
+
+#define TARGET_LINE_MAX 4096
+
+struct target_members {
+    struct conf_member v[CONF_MEMBERS_MAX];
+    unsigned n;
+    char addresses[CONF_MEMBERS_MAX][CONF_ADDRESS_MAX];
+};
+
+/* "ID=PEER/API,...", as ecs-controller takes it. ERR_INVALID names what is wrong. */
+int target_members_read(const char *text, struct target_members *ret, struct err *err);
+
+/* Begin an epoch: jump ahead of everything the lost part of the old log may have given out. The
+ * same arguments make the same state on every machine. at: where the state was in the old log; on
+ * return, where the new log begins. ERR_CONFLICT: the epoch is not above the present one. */
+int target_begin_epoch(struct store *store, uint64_t epoch, struct storage_point *at,
+                       struct err *err);
+
+/* Write dir, which must not be there. */
+int target_write(const char *dir, uint64_t id, const struct target_members *members,
+                 const struct codec *codec, const struct store *store,
+                 const struct storage_point *at, struct err *err);
+
+#endif
