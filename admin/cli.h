@@ -98,6 +98,7 @@ extern const struct command_def pki_commands[];
 extern const struct command_def verify_commands[];
 extern const struct command_def backup_commands[];  /* admin/offline */
 extern const struct command_def recover_commands[]; /* admin/offline */
+extern const struct command_def replay_commands[];  /* admin/offline */
 extern const struct command_def restore_commands[]; /* admin/offline */
 extern const struct command_def inspect_commands[]; /* admin/offline */
 
