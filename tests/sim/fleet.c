@@ -153,6 +153,9 @@ static void begin_faults(struct fleet *f)
 void fleet_run(struct fleet *f, uint64_t ms)
 {
     simworld_run(f->world, ms);
+    for (unsigned i = 0; i < 3 && !fleet_is_busy(f); i++) {
+        simworld_run(f->world, ms);
+    }
 }
 
 static void heal(struct fleet *f)

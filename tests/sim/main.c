@@ -206,6 +206,10 @@ static void run(const struct options *o, uint64_t seed, struct sum *sum)
     struct fleet *f;
     uint64_t end_ms = o->hours * 3600000;
     w.world.verbose = o->verbose;
+    if (o->hours > 0) { /* Tokens of a whole day are kept, and loaded again after each crash. */
+        w.op_ms *= 3;
+        w.world.crash_ms *= 8;
+    }
     f = fleet_open(&w);
     if (o->hours == 0) {
         fleet_run(f, o->ms);

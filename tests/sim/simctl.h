@@ -69,6 +69,7 @@ struct simctl {
     bool link_posted;
     uint64_t link_alarm;
     uint64_t applies;
+    uint64_t check_at; /* Which one is followed by store_check(). */
 };
 
 /* simlink.c */

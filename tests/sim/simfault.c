@@ -43,17 +43,24 @@ void simnode_rot(struct simnode *n)
     byte = n->rot.was ^ (uint8_t)(1u << prng_below(&w->prng, 8));
     (void)simdisk_poke(n->disk, n->rot.name, n->rot.offset, &byte, 1);
     n->rot.is = true;
+    n->rot.n_refused = 0;
     w->stats.rotten++;
     simworld_trace(w, "controller %u: byte %llu of %s goes bad", n->at + 1,
                    (unsigned long long)n->rot.offset, n->rot.name);
 }
 
-/* A controller that refused to start because of it gets its file back from the operators. */
+/* The operators put the file back. */
+void simnode_repair(struct simnode *n)
+{
+    (void)simdisk_poke(n->disk, n->rot.name, n->rot.offset, &n->rot.was, 1);
+    n->rot.is = false;
+}
+
+/* They do so at once for a controller that refused to start because of it. */
 void simnode_unrot(struct simnode *n)
 {
     if (n->rot.is && !n->up) {
-        (void)simdisk_poke(n->disk, n->rot.name, n->rot.offset, &n->rot.was, 1);
-        n->rot.is = false;
+        simnode_repair(n);
         simnode_start(n);
     }
     n->rot.is = false;

@@ -5,11 +5,9 @@
 #include "common/base/hash.h"
 #include "common/base/map.h"
 
-#include <assert.h>
 #include <string.h>
 
 #define PORT_BITS 65536u
-#define NAMES_MAX 64u
 
 struct seen_task { /* One task that ever was. */
     struct id id;
@@ -49,8 +47,9 @@ struct simmodel {
     uint32_t cap_slots;
     struct seen_node **nodes; /* By slot. */
     uint32_t cap_nodes;
-    struct seen_family families[NAMES_MAX];
-    uint32_t n_families;
+    struct seen_family *families;
+    uint64_t n_families;
+    uint64_t cap_families;
 };
 
 static uint64_t hash_id(struct id id)
@@ -256,11 +255,11 @@ static void family_changed(struct simmodel *m, const struct store *store, uint32
         return;
     }
     name = hash_bytes(def->family.p, def->family.n, 2);
-    for (uint32_t i = 0; i < m->n_families; i++) {
+    for (uint64_t i = 0; i < m->n_families; i++) {
         f = m->families[i].name == name ? &m->families[i] : f;
     }
     if (f == NULL) {
-        assert(m->n_families < NAMES_MAX);
+        m->families = grow(m, m->families, &m->cap_families, m->n_families, sizeof *m->families);
         f = &m->families[m->n_families++];
         f->name = name;
     }
@@ -421,6 +420,7 @@ void simmodel_free(struct simmodel *m)
     mem_free(mem, m->nodes, m->cap_nodes * sizeof(struct seen_node *));
     mem_free(mem, m->tasks, m->cap_tasks * sizeof *m->tasks);
     mem_free(mem, m->at_slot, m->cap_slots * sizeof *m->at_slot);
+    mem_free(mem, m->families, m->cap_families * sizeof *m->families);
     mem_free(mem, m->points, m->cap_points * sizeof *m->points);
     map_close(&m->by_id);
     mem_free(mem, m, sizeof *m);

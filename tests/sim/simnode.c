@@ -574,6 +574,9 @@ static void refuse(struct simnode *n, const struct err *err)
     }
     n->w->stats.refused_starts++;
     simnode_die(n);
+    if (n->rot.is && ++n->rot.n_refused == SIMNODE_REFUSALS) {
+        simnode_repair(n);
+    }
     if (n->w->opt.app != NULL) {
         simworld_event(n->w, EV_RESTART, n->at, 10000000, 0);
     }

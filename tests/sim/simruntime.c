@@ -127,6 +127,7 @@ static void on_create(struct request *q)
     struct simagent *a = q->a;
     struct fleet *f = a->f;
     struct simcontainer *c;
+    unsigned code;
     if (fleet_chance(f, f->opt.start_fail)) {
         f->stats.starts_failed++;
         q->status = ERR_IO;
@@ -144,10 +145,11 @@ static void on_create(struct request *q)
         }
     }
     c->state = EXEC_RUNNING;
+    code = (unsigned)fleet_between(f, 0, 3); /* Apart: arguments have no order among themselves. */
     if (c->batch && c->container < 2) {
-        dies_in(a, c, fleet_between(f, 500000, 30000000), (unsigned)fleet_between(f, 0, 1));
+        dies_in(a, c, fleet_between(f, 500000, 30000000), code % 2);
     } else if (fleet_chance(f, f->opt.exits)) {
-        dies_in(a, c, fleet_between(f, 1000, 60000000), (unsigned)fleet_between(f, 0, 3));
+        dies_in(a, c, fleet_between(f, 1000, 60000000), code);
     }
     again(q, fleet_between(f, 1000, 200000));
 }

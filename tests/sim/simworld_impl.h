@@ -17,6 +17,7 @@
 #define SIMWORLD_SEGMENT_DEFAULT  (64u * 1024u)
 #define SIMWORLD_SNAPSHOT_DEFAULT 1000u
 #define SIMWORLD_CHECKPOINT_MAX   (64u << 20)
+#define SIMNODE_REFUSALS          4u
 #define PPM                       1000000u
 
 enum simplant { /* Faults put in on purpose, to prove that the checks find them. */
@@ -114,6 +115,7 @@ struct simnode {
         char name[DISK_NAME_MAX];
         uint64_t offset;
         uint8_t was;
+        unsigned n_refused; /* Starts because of it: the operators come after some. */
     } rot;
     bool up;
     uint64_t generation;
@@ -234,6 +236,7 @@ int simnode_ask(struct simnode *n, uint64_t *ret_ticket);
 void simnode_full(struct simnode *n, bool full);
 void simnode_rot(struct simnode *n);
 void simnode_unrot(struct simnode *n);
+void simnode_repair(struct simnode *n);
 
 struct simevent *simworld_event(struct simworld *w, enum event_kind kind, unsigned to,
                                 uint64_t delay_us, size_t len);
