@@ -217,7 +217,7 @@ libs_admin      := $(ADMIN_LIBS)
 define test_program
 $(1): $(call objs,$(2)) $(lib_test) $(archives_$(3))
 	@mkdir -p $$(@D)
-	@$(CC) $(LDFLAGS) -o $$@ $$(filter %.o %.a,$$^) $(4) $(libs_$(3))
+	@$(CC) $(LDFLAGS) -o $$@ -Wl,--start-group $$(filter %.o %.a,$$^) -Wl,--end-group $(4) $(libs_$(3))
 $(call objs,$(2)): | $(gen_hdr) $(nano_hdr)
 endef
 # Not part of the agent's archive: ecs-unpack is a program of its own.
