@@ -150,8 +150,11 @@ static void round_trip(const struct message *m, const uint8_t *body, size_t len)
     buf_init(&out, sysmem(), MESSAGE_HEAD + MESSAGE_BODY_MAX);
     message_encode(m, &out);
     assert(!out.overflow);
-    assert(out.len == len + MESSAGE_HEAD);
-    assert(memcmp(out.data + MESSAGE_HEAD, body, len) == 0);
+    /* A hello of a later version may have more fields than are known here. */
+    if (m->kind != MESSAGE_HELLO) {
+        assert(out.len == len + MESSAGE_HEAD);
+        assert(memcmp(out.data + MESSAGE_HEAD, body, len) == 0);
+    }
     buf_close(&out);
 }
 
