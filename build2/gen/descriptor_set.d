@@ -1,1 +1,0 @@
-build2/gen/descriptor_set.o: build2/gen/descriptor_set.c

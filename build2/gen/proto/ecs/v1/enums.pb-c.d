@@ -1,4 +1,0 @@
-build2/gen/proto/ecs/v1/enums.pb-c.o: \
- build2/gen/proto/ecs/v1/enums.pb-c.c \
- build2/gen/proto/ecs/v1/enums.pb-c.h
-build2/gen/proto/ecs/v1/enums.pb-c.h:

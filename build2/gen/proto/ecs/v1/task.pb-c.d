@@ -1,9 +1,0 @@
-build2/gen/proto/ecs/v1/task.pb-c.o: build2/gen/proto/ecs/v1/task.pb-c.c \
- build2/gen/proto/ecs/v1/task.pb-c.h \
- build2/gen/google/protobuf/timestamp.pb-c.h \
- build2/gen/proto/ecs/v1/enums.pb-c.h \
- build2/gen/proto/ecs/v1/types.pb-c.h
-build2/gen/proto/ecs/v1/task.pb-c.h:
-build2/gen/google/protobuf/timestamp.pb-c.h:
-build2/gen/proto/ecs/v1/enums.pb-c.h:
-build2/gen/proto/ecs/v1/types.pb-c.h:

@@ -1,8 +1,0 @@
-build2/gen/proto/ecs/v1/types.pb-c.o: \
- build2/gen/proto/ecs/v1/types.pb-c.c \
- build2/gen/proto/ecs/v1/types.pb-c.h \
- build2/gen/google/protobuf/timestamp.pb-c.h \
- build2/gen/proto/ecs/v1/enums.pb-c.h
-build2/gen/proto/ecs/v1/types.pb-c.h:
-build2/gen/google/protobuf/timestamp.pb-c.h:
-build2/gen/proto/ecs/v1/enums.pb-c.h:

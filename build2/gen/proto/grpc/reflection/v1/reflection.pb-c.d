@@ -1,4 +1,0 @@
-build2/gen/proto/grpc/reflection/v1/reflection.pb-c.o: \
- build2/gen/proto/grpc/reflection/v1/reflection.pb-c.c \
- build2/gen/proto/grpc/reflection/v1/reflection.pb-c.h
-build2/gen/proto/grpc/reflection/v1/reflection.pb-c.h:

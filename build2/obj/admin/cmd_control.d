@@ -1,7 +1,0 @@
-build2/obj/admin/cmd_control.o: admin/cmd_control.c admin/cli.h \
- common/base/err.h common/conf/conf.h common/base/mem.h common/base/str.h
-admin/cli.h:
-common/base/err.h:
-common/conf/conf.h:
-common/base/mem.h:
-common/base/str.h:
