@@ -66,6 +66,7 @@ lib_pbc        := $(BUILD)/lib/libprotoc.a
 lib_nano       := $(BUILD)/lib/libprotonano.a
 lib_test       := $(BUILD)/lib/libtest.a
 lib_agentcore  := $(BUILD)/lib/libagentcore.a
+lib_agentmsg   := $(BUILD)/lib/libagentmsg.a
 
 BIN := $(if $(wildcard controller/main.c),$(BUILD)/bin/ecs-controller) \
        $(if $(wildcard agent/main.c),$(BUILD)/bin/ecs-agent) \
@@ -163,6 +164,10 @@ $(lib_agent): $(call objs,$(agent_src)) ; $(archive)
 $(lib_admin): $(call objs,$(admin_src)) ; $(archive)
 # The simulator links both cores; the other parts of controller and agent share names.
 $(lib_agentcore): $(call objs,$(wildcard agent/core/*.c)) ; $(archive)
+# Its codec too, whose wire_encode() and wire_decode() stay its own.
+$(BUILD)/obj/agentmsg.o: $(call objs,agent/link/message.c agent/link/wire.c)
+	$(Q)ld -r -o $@.tmp $^ && objcopy --localize-symbol=wire_encode --localize-symbol=wire_decode $@.tmp $@ && rm $@.tmp
+$(lib_agentmsg): $(BUILD)/obj/agentmsg.o ; $(archive)
 $(lib_pbc): $(pbc_obj) ; $(archive)
 $(lib_nano): $(nano_c:.c=.o) ; $(archive)
 $(lib_test): $(call objs,$(testlib_src)) Makefile ; $(archive)
@@ -205,12 +210,12 @@ fuzz_bin  := $(foreach f,$(fuzz_src),$(BUILD)/fuzz/$(basename $(notdir $(f))))
 archives_common     := $(lib_common)
 archives_controller := $(lib_controller) $(lib_pbc) $(lib_common)
 archives_agent      := $(lib_agent) $(lib_nano) $(lib_common)
-archives_sim        := $(lib_controller) $(lib_agentcore) $(lib_pbc) $(lib_common)
+archives_sim        := $(lib_controller) $(lib_agentcore) $(lib_agentmsg) $(lib_pbc) $(lib_common)
 archives_admin      := $(lib_admin) $(lib_controller) $(lib_pbc) $(lib_common)
 libs_common     := $(COMMON_LIBS)
 libs_controller := $(CTRL_LIBS)
 libs_agent      := $(AGENT_LIBS)
-libs_sim        := $(CTRL_LIBS)
+libs_sim        := -lprotobuf-nanopb $(CTRL_LIBS)
 libs_admin      := $(ADMIN_LIBS)
 
 # $(1) output, $(2) source, $(3) area, $(4) extra libraries and flags
@@ -228,7 +233,7 @@ $(foreach f,$(fuzz_src),$(eval $(call test_program,$(BUILD)/fuzz/$(basename $(no
 $(call objs,$(testlib_src)): | $(gen_hdr)
 
 $(BUILD)/bin/ecs-sim: $(call objs,$(sim_src) tests/lib/history.c tests/lib/lincheck.c $(wildcard tests/lib/wgl*.c tests/lib/lincheck_*.c)) $(archives_sim)
-	$(link) $(CTRL_LIBS) -lm
+	$(link) $(libs_sim)
 $(call objs,$(sim_src)): | $(gen_hdr)
 
 # Clients whose history is checked: the load of the chaos runs and of the failover benchmark.

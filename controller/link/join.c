@@ -96,7 +96,7 @@ static void answer_join(struct joining *j, const struct result *result)
         buf_close(&pem);
         return;
     }
-    link_id_write(result->id, raw);
+    nodemsg_id_write(result->id, raw);
     r.has_node_id = true;
     r.node_id.data = raw;
     r.node_id.len = sizeof raw;

@@ -8,18 +8,14 @@
 #include "common/base/buf.h"
 #include "common/base/list.h"
 #include "common/loop/loop.h"
+#include "controller/codec/nodemsg.h"
 #include "controller/core/dispatch.h"
 #include "controller/link/link.h"
 #include "proto/ecs/agent/v1/agent.pb-c.h"
 
-#define LINK_PROTOCOL       1
-#define LINK_INVENTORY_MAX  4096 /* Tasks in a hello. */
-#define LINK_ATTRIBUTES_MAX LIMIT_ATTRIBUTES
-#define LINK_PORTS_MAX      1000 /* Reserved ports of one protocol. */
-#define LINK_REPORTS_MAX    1024 /* Task reports in one message. */
-#define LINK_STEP_MAX       64   /* Outputs of one dispatch step. */
-#define LINK_TASKS_PER_MSG  32   /* Assignments in one message: each may carry 64 KiB. */
-#define LINK_LOGS_MAX       64   /* Log requests open per node. */
+#define LINK_STEP_MAX      64 /* Outputs of one dispatch step. */
+#define LINK_TASKS_PER_MSG 32 /* Assignments in one message: each may carry 64 KiB. */
+#define LINK_LOGS_MAX      64 /* Log requests open per node. */
 
 enum session_state {
     SESSION_NEW,         /* Waiting for hello. */
@@ -36,10 +32,8 @@ struct session {
     enum session_state state;
     struct id node;
     struct dispatch_session *dispatch; /* While LIVE. */
-    struct arena hello;                /* What the registration points to. */
-    struct cmd_node_register registration;
-    struct dispatch_inventory *inventory;
-    uint32_t n_inventory;
+    struct arena hello;                /* What `said` points to. */
+    struct nodemsg_hello said;
     struct engine_write write;
     bool writing;
     uint64_t told;    /* As of which l->news it knows the controllers. */
@@ -84,13 +78,8 @@ void session_redirect(struct session *s);
 /* End the stream with a status; on_close follows. */
 void session_end(struct session *s, enum grpc_code code, const char *why);
 
-/* hello.c: what an agent says of itself becomes a registration. */
-int hello_read(struct session *s, const Ecs__Agent__V1__Hello *hello, struct err *err);
-
-/* assign.c: what the dispatcher has to say becomes messages. */
+/* assign.c */
 void assign_send(struct link *l, const struct dispatch_out *out);
-
-/* reports.c */
 int reports_read(struct session *s, const Ecs__Agent__V1__Reports *reports, struct err *err);
 
 /* logs.c */
@@ -106,9 +95,5 @@ void renew_message(struct grpc_call *call, struct str bytes);
 /* pump.c */
 void link_wake(struct link *l);
 void link_pump(void *data);
-
-/* 16 bytes as on the wire; false when it is not an id. */
-bool link_id_read(const ProtobufCBinaryData *bytes, struct id *ret);
-void link_id_write(struct id id, uint8_t ret[16]);
 
 #endif

@@ -65,7 +65,7 @@ static void send_request(struct session *s, const struct link_log *log,
     Ecs__Agent__V1__ControllerMessage m = ECS__AGENT__V1__CONTROLLER_MESSAGE__INIT;
     uint8_t id[16];
     arena_clear(&s->l->arena);
-    link_id_write(request->task, id);
+    nodemsg_id_write(request->task, id);
     r.has_request = true;
     r.request = log->number;
     r.has_task_id = true;

@@ -61,7 +61,8 @@ static void send_welcome(struct session *s, uint64_t number)
     welcome.lease_ms = o->lease_ms;
     welcome.has_epoch = true;
     welcome.epoch = store_meta(engine_store(s->l->options.engine))->epoch;
-    welcome.cluster = arena_dup(&s->hello, s->registration.cluster.p, s->registration.cluster.n);
+    welcome.cluster =
+        arena_dup(&s->hello, s->said.registration.cluster.p, s->said.registration.cluster.n);
     welcome.region = (char *)(uintptr_t)o->region;
     welcome.account = (char *)(uintptr_t)o->account;
     welcome.n_controllers = engine_controllers(o->engine, controllers);
@@ -84,7 +85,7 @@ static int decide_register(struct engine_write *w, struct engine *e, struct comm
         return err_set(err, ERR_CANCELED, "the session has ended");
     }
     cmd->kind = CMD_NODE_REGISTER;
-    cmd->u.node_register = s->registration;
+    cmd->u.node_register = s->said.registration;
     return 0;
 }
 
@@ -100,9 +101,7 @@ static void forget_hello(struct session *s)
 {
     arena_close(&s->hello);
     arena_init(&s->hello, s->l->options.mem);
-    memset(&s->registration, 0, sizeof s->registration);
-    s->inventory = NULL;
-    s->n_inventory = 0;
+    memset(&s->said, 0, sizeof s->said);
 }
 
 static void go_live(struct session *s, const struct result *result)
@@ -116,13 +115,14 @@ static void go_live(struct session *s, const struct result *result)
     s->state = SESSION_LIVE;
     l->n_live++;
     send_welcome(s, result->revision);
-    s->dispatch = dispatch_connect(l->dispatch, result->slot, result->revision, s->inventory,
-                                   s->n_inventory, s, now);
+    s->dispatch = dispatch_connect(l->dispatch, result->slot, result->revision, s->said.inventory,
+                                   s->said.n_inventory, s, now);
     if (engine_leader(l->options.engine) != NULL) {
         leader_heartbeat(engine_leader(l->options.engine), s->node, now);
     }
-    log_info("node.session", log_id("node", s->node), log_strn("name", s->registration.node.name),
-             log_u64("session", result->revision), log_u64("tasks", s->n_inventory));
+    log_info("node.session", log_id("node", s->node),
+             log_strn("name", s->said.registration.node.name), log_u64("session", result->revision),
+             log_u64("tasks", s->said.n_inventory));
     forget_hello(s);
     link_wake(l);
 }
@@ -162,7 +162,7 @@ static void on_hello(struct session *s, const Ecs__Agent__V1__Hello *hello)
         session_redirect(s);
         return;
     }
-    if (hello_read(s, hello, &err) != 0) {
+    if (nodemsg_hello(hello, s->node, &s->hello, &s->said, &err) != 0) {
         log_warn("node.hello", log_id("node", s->node), log_err(&err));
         session_end(s, GRPC_INVALID_ARGUMENT, err.text);
         return;

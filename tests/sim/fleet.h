@@ -39,6 +39,7 @@ struct fleet_options { /* Rates are per million, means in milliseconds; 0: never
     unsigned stop_ignored;
     unsigned remove_fail;
     unsigned exits;         /* Containers that end by themselves though they should not. */
+    unsigned garbled;       /* Messages of streams that arrive cut short or damaged. */
     unsigned agent_step_ms; /* Steps of an agent's wall clock. */
 };
 
@@ -49,7 +50,7 @@ struct fleet_stats {
     uint64_t tasks, tasks_run, containers, exits, pulls_failed, starts_failed, late_failures;
     uint64_t ignored_kills, removes_failed, orphans;
     uint64_t agent_crashes, journal_crashes, journal_full, reboots, sessions, cuts, agent_steps;
-    uint64_t lost_nodes, store_checks, settled_ms, history, probes;
+    uint64_t garbled, lost_nodes, store_checks, settled_ms, history, probes;
 };
 
 /* Draw shape and faults from the seed: each run has some of them. */

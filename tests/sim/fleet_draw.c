@@ -76,5 +76,6 @@ struct fleet_options fleet_draw(uint64_t seed)
     o.remove_fail = maybe(&p, 4, 300000);
     o.exits = maybe(&p, 2, 300000);
     o.agent_step_ms = mean(&p, 4, 10000, 60000);
+    o.garbled = maybe(&p, 3, 3000);
     return o;
 }

@@ -6,6 +6,7 @@
 #ifndef TESTS_SIM_FLEET_IMPL_H
 #define TESTS_SIM_FLEET_IMPL_H
 
+#include "common/base/id.h"
 #include "common/base/mem.h"
 #include "common/base/prng.h"
 #include "tests/lib/history.h"
@@ -83,6 +84,10 @@ void simagent_describe(const struct simagent *a, struct id task, char ret[256]);
 /* A container is about to be created: I7 and I8 are checked (simmodel.c). */
 void simmodel_created(struct fleet *f, unsigned agent, struct id node, struct id task,
                       uint32_t container);
+
+/* An agent is told to run a task: I12 is checked (simmodel.c). */
+void simmodel_told(struct fleet *f, unsigned agent, struct id node, struct id task,
+                   struct str spec);
 
 /* --- clients -----------------------------------------------------------------------------------
  */

@@ -3,6 +3,8 @@
  * acts. */
 #include "tests/sim/simagent.h"
 
+#include "agent/link/message.h"
+
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
@@ -22,9 +24,9 @@ struct moment simagent_now(const struct simagent *a)
 static void batch_clear(struct simagent *a, struct simbatch *b)
 {
     for (size_t i = 0; i < b->n_acts; i++) {
-        wire_free(a->f, b->acts[i].reports);
+        mem_free(a->f->mem, b->acts[i].bytes, b->acts[i].n_bytes);
     }
-    b->n_ops = 0;
+    simjournal_forget(a, b);
     b->n_acts = 0;
 }
 
@@ -44,18 +46,17 @@ static struct simact *add_act(struct simagent *a)
     return act;
 }
 
-static void say(struct simagent *a, struct simact *act)
+static void say(struct simagent *a, const struct simact *act)
 {
-    struct wire *m = act->reports;
-    act->reports = NULL;
-    if (m == NULL) {
-        m = wire_new(a->f, WIRE_ASSIGN_ACK, 0, 0);
-        m->number = act->action.number;
+    struct numbered ack = {act->action.number};
+    struct agent_message m = {.assignments_ack = &ack};
+    if (act->welcome != a->welcomes || !a->session_up) {
+        return;
     }
-    if (act->welcome == a->welcomes && a->session_up) {
-        simagent_send(a, m);
+    if (act->bytes != NULL) {
+        simagent_send_bytes(a, act->bytes, act->n_bytes);
     } else {
-        wire_free(a->f, m);
+        simagent_send(a, &m);
     }
 }
 
@@ -70,7 +71,7 @@ static void run_acts(struct simagent *a, struct simbatch *b)
         if (!a->up || a->life != life) {
             return; /* The rest is in the journal only. */
         }
-        if (b->acts[i].reports != NULL || b->acts[i].action.kind == ACTION_ACK) {
+        if (b->acts[i].bytes != NULL || b->acts[i].action.kind == ACTION_ACK) {
             say(a, &b->acts[i]);
         } else {
             simruntime_act(a, &b->acts[i].action);
@@ -188,42 +189,37 @@ int simagent_feed(struct simagent *a, struct event *event)
     return rv;
 }
 
-static void fill_report(const struct task *t, struct arena *arena, struct wire_task *to)
-{
-    struct task_report r = {0};
-    task_report(t, arena, &r);
-    to->id = r.task;
-    to->status = (uint8_t)r.status;
-    to->stop_code = (uint8_t)r.stop_code;
-    to->started_at = r.started_at;
-    to->stopped_at = r.stopped_at;
-    to->n_containers = (uint8_t)r.n_containers;
-    for (uint32_t i = 0; i < r.n_containers; i++) {
-        to->containers[i] =
-            (struct wired_container){(uint8_t)r.containers[i].status, r.containers[i].has_exit_code,
-                                     r.containers[i].exit_code};
-    }
-}
-
 void simagent_add_reports(struct simagent *a)
 {
-    struct report_item *items[16];
+    struct report_item *items[LIMIT_REPORT_TASKS];
     struct report_queue *q = reconcile_reports(a->r);
+    struct reports reports = {.number = 0};
+    struct agent_message m = {.reports = &reports};
+    struct task_report *tasks;
+    struct simact *act;
     struct arena arena;
-    struct wire *m;
+    struct buf out;
     size_t n;
     if (!a->session_up || !report_ready(q)) {
         return;
     }
-    n = report_take(q, 16, items);
-    m = wire_new(a->f, WIRE_REPORTS, (uint32_t)n, 0);
-    m->number = q->number;
+    n = report_take(q, LIMIT_REPORT_TASKS, items);
     arena_init(&arena, a->f->mem);
+    buf_init(&out, a->f->mem, WIRE_MESSAGE_MAX);
+    tasks = arena_array(&arena, n, sizeof *tasks);
     for (size_t i = 0; i < n; i++) {
-        fill_report(container_of(items[i], struct task, report), &arena, &m->tasks[i]);
+        task_report(container_of(items[i], struct task, report), &arena, &tasks[i]);
     }
+    reports = (struct reports){q->number, tasks, (uint32_t)n};
+    if (message_encode_agent(&m, &out, NULL) != 0) {
+        fleet_fail(a->f, "agent %u: its reports cannot be encoded", a->at + 1);
+    }
+    act = add_act(a);
+    act->bytes = mem_alloc(a->f->mem, out.len);
+    act->n_bytes = out.len;
+    memcpy(act->bytes, out.data, out.len);
+    buf_close(&out);
     arena_close(&arena);
-    add_act(a)->reports = m;
 }
 
 /* --- life ----------------------------------------------------------------------------------------
@@ -351,6 +347,7 @@ void simagent_free(struct simagent *a)
         mem_free(mem, a->batches[i].ops, a->batches[i].cap_ops * sizeof *a->batches[i].ops);
         mem_free(mem, a->batches[i].acts, a->batches[i].cap_acts * sizeof *a->batches[i].acts);
     }
+    simjournal_clear(a);
     mem_free(mem, a->journal.rows, a->journal.cap * sizeof *a->journal.rows);
     mem_free(mem, a->containers, a->cap_containers * sizeof *a->containers);
     mem_free(mem, a, sizeof *a);

@@ -6,19 +6,12 @@
 #ifndef TESTS_SIM_SIMAGENT_H
 #define TESTS_SIM_SIMAGENT_H
 
+#include "agent/core/message.h"
 #include "agent/core/reconcile.h"
 #include "common/base/list.h"
 #include "tests/sim/fleet_impl.h"
 
-#define SIMAGENT_HEARTBEAT_MS 5000u
-#define SIMAGENT_LEASE_MS     22500u /* Three quarters of SIMCTL_LOST_MS, as in production. */
-#define SIMAGENT_WELCOME_MS   10000u
-
-/* A specification, short: what task_spec is made of, and what the journal keeps. */
-struct simspec {
-    uint8_t n_containers;
-    bool batch;
-};
+#define SIMAGENT_WELCOME_MS 10000u
 
 /* --- journal -------------------------------------------------------------------------------------
  */
@@ -26,8 +19,8 @@ struct simspec {
 struct simrow {        /* One task. */
     struct task saved; /* The fields that are journalled. */
     struct container containers[WIRE_CONTAINERS_MAX];
-    bool has_spec;
-    struct simspec spec;
+    uint8_t *spec; /* Encoded, as it came; NULL: dropped. */
+    size_t n_spec;
 };
 
 struct simop {
@@ -64,7 +57,8 @@ struct simcontainer { /* On the host. */
 
 struct simact {
     struct action action;
-    struct wire *reports; /* Or a message to send. */
+    uint8_t *bytes; /* Or an encoded message to send. */
+    size_t n_bytes;
     uint64_t welcome;
 };
 
@@ -108,6 +102,8 @@ struct simagent {
     bool session_up;
     uint64_t attempt; /* Counts streams. */
     uint64_t welcomes;
+    uint32_t heartbeat_ms; /* As the controller wants it. */
+    uint32_t lease_ms;
     uint64_t hello_sent_ms;
     uint64_t heard_ms;
     uint64_t heartbeat;
@@ -123,7 +119,8 @@ int simagent_feed(struct simagent *a, struct event *event);
 
 /* simsession.c */
 void simagent_dial(struct simagent *a, uint64_t after_ms);
-void simagent_send(struct simagent *a, struct wire *m);
+void simagent_send(struct simagent *a, const struct agent_message *m);
+void simagent_send_bytes(struct simagent *a, const uint8_t *bytes, size_t n);
 void simagent_add_reports(struct simagent *a);
 void simagent_hang_up(struct simagent *a);
 
@@ -138,6 +135,6 @@ void simjournal_remember(struct simagent *a, struct simbatch *b, const struct ac
 void simjournal_commit(struct simagent *a, const struct simbatch *b);
 void simjournal_restore(struct simagent *a);
 void simjournal_clear(struct simagent *a);
-const struct task_spec *simspec_make(struct id id, const struct simspec *spec, struct arena *arena);
+void simjournal_forget(struct simagent *a, struct simbatch *b); /* Its changes. */
 
 #endif

@@ -450,6 +450,7 @@ struct simctl *simctl_new(struct fleet *f, unsigned node)
     prng_init(&c->prng, f->opt.world.seed * 31 + node);
     simckpt_init(&c->ckpt, f->mem);
     buf_init(&c->entry, f->mem, RING_ENTRY_MAX);
+    buf_init(&c->out, f->mem, WIRE_MESSAGE_MAX);
     list_init(&c->asked);
     list_init(&c->sessions);
     return c;
@@ -463,5 +464,6 @@ void simctl_free(struct simctl *c)
     assert(!c->up);
     simckpt_close(&c->ckpt);
     buf_close(&c->entry);
+    buf_close(&c->out);
     mem_free(c->f->mem, c, sizeof *c);
 }

@@ -7,6 +7,7 @@
 
 #include "common/base/arena.h"
 #include "common/base/list.h"
+#include "controller/codec/nodemsg.h"
 #include "controller/core/dispatch.h"
 #include "controller/ring/ring.h"
 #include "tests/sim/fleet_impl.h"
@@ -16,6 +17,8 @@
 #define SIMCTL_GRACE_MS     30000u
 #define SIMCTL_LOSS_PERCENT 0u
 #define SIMCTL_SILENT_MS    15000u
+#define SIMCTL_HEARTBEAT_MS 5000u
+#define SIMCTL_LEASE_MS     22500u /* Three quarters of SIMCTL_LOST_MS, as in production. */
 #define SIMCTL_CLUSTER      "c"
 
 enum simsession_state { SIMSESSION_NEW, SIMSESSION_REGISTERING, SIMSESSION_LIVE, SIMSESSION_ENDED };
@@ -28,10 +31,8 @@ struct simsession { /* As struct session of controller/link. */
     enum simsession_state state;
     struct id node;
     struct dispatch_session *dispatch;
-    struct cmd_node_register registration;
-    struct arena hello;
-    struct dispatch_inventory *inventory;
-    uint32_t n_inventory;
+    struct arena hello; /* What `said` points to. */
+    struct nodemsg_hello said;
     struct ring_write write;
     bool writing;
 };
@@ -55,6 +56,7 @@ struct simctl {
     bool turn_posted;
     uint64_t alarm; /* Counts wishes: the latest counts. */
     uint64_t seen_mono;
+    struct buf out;   /* The message to a node that is being sent. */
     struct buf entry; /* Proposed, not in the log yet. */
     bool has_entry;
     bool in_log;

@@ -1,52 +1,11 @@
 /* The journal of a simulated agent: rows that change all together or not at all. */
 #include "tests/sim/simagent.h"
 
+#include "agent/link/message.h"
+
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
-
-const char *simruntime_name(uint32_t container)
-{
-    static const char *const names[WIRE_CONTAINERS_MAX] = {"main", "side", "more"};
-    assert(container < WIRE_CONTAINERS_MAX);
-    return names[container];
-}
-
-const struct task_spec *simspec_make(struct id id, const struct simspec *spec, struct arena *arena)
-{
-    struct task_spec *t = arena_alloc(arena, sizeof *t);
-    struct container_spec *c = arena_array(arena, spec->n_containers, sizeof *c);
-    struct spec_depends *on = arena_alloc(arena, sizeof *on);
-    *t = (struct task_spec){
-        .id = id,
-        .arn = "arn",
-        .cluster = "c",
-        .family = "f",
-        .service = spec->batch ? "" : "s",
-        .revision = 1,
-        .group = "g",
-        .containers = c,
-        .n_containers = spec->n_containers,
-    };
-    *on = (struct spec_depends){simruntime_name(0), SPEC_COND_START};
-    for (uint32_t i = 0; i < spec->n_containers; i++) {
-        c[i] = (struct container_spec){
-            .name = simruntime_name(i),
-            .image = "image",
-            .essential = i < 2,
-            .cpu_units = 10,
-            .memory_mib = 10,
-            .working_directory = "",
-            .user = "",
-            .hostname = "",
-            .log = {.driver = "none"},
-            .depends_on = i == 1 ? on : NULL,
-            .n_depends_on = i == 1 ? 1 : 0,
-            .stop_timeout_s = 3,
-        };
-    }
-    return t;
-}
 
 /* --- changes -------------------------------------------------------------------------------------
  */
@@ -95,9 +54,27 @@ void simjournal_remember(struct simagent *a, struct simbatch *b, const struct ac
             op->row.containers[i] = journalled(&t->containers[i]);
         }
     } else if (action->kind == ACTION_SAVE_SPEC) {
-        assert(action->bytes.n == sizeof op->row.spec);
-        memcpy(&op->row.spec, action->bytes.p, sizeof op->row.spec);
+        assert(action->bytes.n > 0);
+        op->row.spec = (uint8_t *)mem_dup(a->f->mem, action->bytes.p, action->bytes.n);
+        op->row.n_spec = action->bytes.n;
     }
+}
+
+static void drop_spec(struct simagent *a, struct simrow *row)
+{
+    if (row->spec != NULL) {
+        mem_free(a->f->mem, row->spec, row->n_spec + 1);
+    }
+    row->spec = NULL;
+    row->n_spec = 0;
+}
+
+void simjournal_forget(struct simagent *a, struct simbatch *b)
+{
+    for (size_t i = 0; i < b->n_ops; i++) {
+        drop_spec(a, &b->ops[i].row);
+    }
+    b->n_ops = 0;
 }
 
 static size_t place_of(const struct simjournal *j, struct id id)
@@ -143,13 +120,14 @@ static void carry_out(struct simagent *a, const struct simop *op)
         break;
     case ACTION_SAVE_SPEC:
         row = row_of(a, op->task, true);
-        row->has_spec = true;
-        row->spec = op->row.spec;
+        drop_spec(a, row);
+        row->spec = (uint8_t *)mem_dup(a->f->mem, (const char *)op->row.spec, op->row.n_spec);
+        row->n_spec = op->row.n_spec;
         break;
     case ACTION_DROP_SPEC:
         row = row_of(a, op->task, false);
         if (row != NULL) {
-            row->has_spec = false;
+            drop_spec(a, row);
             row->saved.n_containers = 0;
         }
         break;
@@ -157,6 +135,7 @@ static void carry_out(struct simagent *a, const struct simop *op)
         row = row_of(a, op->task, false);
         if (row != NULL) {
             size_t i = (size_t)(row - j->rows);
+            drop_spec(a, row);
             memmove(row, row + 1, (j->n - i - 1) * sizeof *row);
             j->n--;
         }
@@ -179,6 +158,9 @@ void simjournal_commit(struct simagent *a, const struct simbatch *b)
 
 void simjournal_clear(struct simagent *a)
 {
+    for (size_t i = 0; i < a->journal.n; i++) {
+        drop_spec(a, &a->journal.rows[i]);
+    }
     a->journal.n = 0;
     a->journal.epoch = 0;
     a->journal.session = 0;
@@ -195,8 +177,10 @@ void simjournal_restore(struct simagent *a)
         struct arena arena;
         arena_init(&arena, a->f->mem);
         saved.containers = j->rows[i].containers;
-        if (j->rows[i].has_spec) {
-            spec = simspec_make(saved.id, &j->rows[i].spec, &arena);
+        if (j->rows[i].spec != NULL &&
+            message_decode_spec(str_make((const char *)j->rows[i].spec, j->rows[i].n_spec),
+                                saved.id, &arena, &spec, &err) != 0) {
+            fleet_fail(a->f, "agent %u: its journal: %s", a->at + 1, err.text);
         }
         if (spec != NULL && spec->n_containers != saved.n_containers) {
             fleet_fail(a->f, "agent %u: its journal has %u containers of %u", a->at + 1,

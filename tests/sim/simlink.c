@@ -2,12 +2,16 @@
  * through the ring, connect, welcome, then reports up and assignments down by the dispatcher. */
 #include "tests/sim/simctl.h"
 
+#include "controller/codec/nodemsg.h"
+#include "controller/codec/pbc.h"
 #include "controller/core/limits.h"
 
 #include <assert.h>
 #include <string.h>
 
 #define STEP_MAX 16
+
+typedef Ecs__Agent__V1__ControllerMessage controller_message;
 
 static void session_free(struct simsession *s)
 {
@@ -66,22 +70,50 @@ static void session_end(struct simsession *s)
     }
 }
 
-static void session_send(struct simsession *s, struct wire *m)
+static void session_send(struct simsession *s, const controller_message *m)
 {
+    struct buf *out = &s->c->out;
     if (s->stream == NULL || s->state == SIMSESSION_ENDED) {
-        wire_free(s->c->f, m);
         return;
     }
-    simstream_send(s->stream, SIDE_CONTROLLER, m);
+    buf_clear(out);
+    pbc_pack(&m->base, out);
+    if (out->overflow) {
+        fleet_fail(s->c->f, "controller %u: a message to agent %u is too large", s->c->node + 1,
+                   s->stream->agent + 1);
+    }
+    simstream_send(s->stream, SIDE_CONTROLLER, out->data, out->len);
 }
 
 static void session_redirect(struct simsession *s)
 {
     struct simctl *c = s->c;
-    struct wire *m = wire_new(c->f, WIRE_REDIRECT, 0, 0);
-    m->leader = simworld_believed(c->f->world, c->node);
-    session_send(s, m);
+    Ecs__Agent__V1__Redirect redirect = ECS__AGENT__V1__REDIRECT__INIT;
+    controller_message m = ECS__AGENT__V1__CONTROLLER_MESSAGE__INIT;
+    int leader = simworld_believed(c->f->world, c->node);
+    redirect.leader = (char *)(uintptr_t)(leader < 0 ? "" : simstream_address((unsigned)leader));
+    m.kind_case = ECS__AGENT__V1__CONTROLLER_MESSAGE__KIND_REDIRECT;
+    m.redirect = &redirect;
+    session_send(s, &m);
     session_end(s);
+}
+
+static void send_welcome(struct simsession *s, uint64_t number)
+{
+    Ecs__Agent__V1__Welcome welcome = ECS__AGENT__V1__WELCOME__INIT;
+    controller_message m = ECS__AGENT__V1__CONTROLLER_MESSAGE__INIT;
+    welcome.has_session = true;
+    welcome.session = number;
+    welcome.has_heartbeat_interval_ms = true;
+    welcome.heartbeat_interval_ms = SIMCTL_HEARTBEAT_MS;
+    welcome.has_lease_ms = true;
+    welcome.lease_ms = SIMCTL_LEASE_MS;
+    welcome.has_epoch = true;
+    welcome.epoch = store_meta(ring_store(s->c->ring))->epoch;
+    welcome.cluster = (char *)(uintptr_t)SIMCTL_CLUSTER;
+    m.kind_case = ECS__AGENT__V1__CONTROLLER_MESSAGE__KIND_WELCOME;
+    m.welcome = &welcome;
+    session_send(s, &m);
 }
 
 /* --- registration --------------------------------------------------------------------------------
@@ -96,14 +128,13 @@ static int decide_register(struct ring_write *w, struct command *cmd, struct are
         return err_set(err, ERR_CANCELED, "the session has ended");
     }
     cmd->kind = CMD_NODE_REGISTER;
-    cmd->u.node_register = s->registration;
+    cmd->u.node_register = s->said.registration;
     return 0;
 }
 
 static void go_live(struct simsession *s, const struct result *result)
 {
     struct simctl *c = s->c;
-    struct wire *m;
     int64_t now = ring_now_ms(c->ring);
     if (c->dispatch == NULL) {
         session_redirect(s);
@@ -111,11 +142,9 @@ static void go_live(struct simsession *s, const struct result *result)
     }
     s->state = SIMSESSION_LIVE;
     c->f->stats.sessions++;
-    m = wire_new(c->f, WIRE_WELCOME, 0, 0);
-    m->session = result->revision;
-    session_send(s, m);
-    s->dispatch = dispatch_connect(c->dispatch, result->slot, result->revision, s->inventory,
-                                   s->n_inventory, s, now);
+    send_welcome(s, result->revision);
+    s->dispatch = dispatch_connect(c->dispatch, result->slot, result->revision, s->said.inventory,
+                                   s->said.n_inventory, s, now);
     if (ring_leader(c->ring) != NULL) {
         leader_heartbeat(ring_leader(c->ring), s->node, now);
     }
@@ -140,43 +169,25 @@ static void on_registered(struct ring_write *w, int status, const struct result 
     } else if (status != 0 || result == NULL) {
         session_end(s);
     } else if (result->reject != REJECT_NONE) {
-        session_send(s, wire_new(s->c->f, WIRE_REFUSED, 0, 0));
+        s->stream->refused = true;
         session_end(s);
     } else {
         go_live(s, result);
     }
 }
 
-static void on_hello(struct simsession *s, const struct wire *m)
+static void on_hello(struct simsession *s, const Ecs__Agent__V1__Hello *hello)
 {
     struct simctl *c = s->c;
-    struct attribute *a;
-    if (ring_leader(c->ring) == NULL) {
+    struct err err = {0};
+    if (s->state != SIMSESSION_NEW || ring_leader(c->ring) == NULL) {
         session_redirect(s);
         return;
     }
-    s->node = m->node;
-    s->n_inventory = (uint32_t)m->session;
-    s->inventory = arena_array(&s->hello, s->n_inventory, sizeof *s->inventory);
-    for (uint32_t i = 0; i < s->n_inventory; i++) {
-        s->inventory[i] = (struct dispatch_inventory){m->tasks[i].id, m->tasks[i].status};
+    if (nodemsg_hello(hello, s->node, &s->hello, &s->said, &err) != 0) {
+        fleet_fail(c->f, "controller %u: agent %u says hello: %s", c->node + 1,
+                   s->stream->agent + 1, err.text);
     }
-    a = arena_array(&s->hello, 2, sizeof *a);
-    a[0] = (struct attribute){STR("ecs.availability-zone"),
-                              s->stream->agent % 2 == 0 ? STR("a") : STR("b")};
-    a[1] = (struct attribute){STR("ecs.os-type"), STR("linux")};
-    s->registration.cluster = STR(SIMCTL_CLUSTER);
-    s->registration.node = (struct node){
-        .id = s->node,
-        .name = STR("node"),
-        .address = STR("10.0.0.1"),
-        .cpu = s->stream->agent % 3 == 2 ? 256 : 4096, /* Some are soon full. */
-        .memory = s->stream->agent % 3 == 2 ? 256 : 8192,
-        .port_min = 40000,
-        .port_max = 40063,
-        .attributes = a,
-        .n_attributes = 2,
-    };
     s->state = SIMSESSION_REGISTERING;
     s->write.decide = decide_register;
     s->write.done = on_registered;
@@ -187,87 +198,99 @@ static void on_hello(struct simsession *s, const struct wire *m)
 /* --- messages ------------------------------------------------------------------------------------
  */
 
-static int on_reports(struct simsession *s, const struct wire *m, struct err *err)
-{
-    struct arena arena;
-    struct task_report *v;
-    int rv;
-    arena_init(&arena, s->c->f->mem);
-    v = arena_array(&arena, m->n_tasks, sizeof *v);
-    for (uint32_t i = 0; i < m->n_tasks; i++) {
-        const struct wire_task *t = &m->tasks[i];
-        v[i].id = t->id;
-        v[i].status = t->status;
-        v[i].stop_code = t->stop_code;
-        v[i].started_at = t->started_at;
-        v[i].stopped_at = t->stopped_at;
-        v[i].n_containers = t->n_containers;
-        v[i].containers = arena_array(&arena, t->n_containers, sizeof *v[i].containers);
-        for (uint32_t k = 0; k < t->n_containers; k++) {
-            v[i].containers[k].index = k;
-            v[i].containers[k].status = t->containers[k].status;
-            v[i].containers[k].has_exit_code = t->containers[k].has_exit_code;
-            v[i].containers[k].exit_code = t->containers[k].exit_code;
-        }
-    }
-    rv = dispatch_report(s->c->dispatch, s->dispatch, m->number, v, m->n_tasks, err);
-    arena_close(&arena);
-    return rv;
-}
-
-static int on_live(struct simsession *s, const struct wire *m, struct err *err)
+static void on_heartbeat(struct simsession *s, const Ecs__Agent__V1__Heartbeat *heartbeat)
 {
     struct simctl *c = s->c;
-    int64_t now = ring_now_ms(c->ring);
-    struct wire *ack;
-    dispatch_heard(c->dispatch, s->dispatch, now);
-    switch (m->kind) {
-    case WIRE_HEARTBEAT:
-        if (ring_leader(c->ring) != NULL) {
-            leader_heartbeat(ring_leader(c->ring), s->node, now);
-        }
-        ack = wire_new(c->f, WIRE_HEARTBEAT_ACK, 0, 0);
-        ack->number = m->number;
-        session_send(s, ack);
+    Ecs__Agent__V1__HeartbeatAck ack = ECS__AGENT__V1__HEARTBEAT_ACK__INIT;
+    controller_message m = ECS__AGENT__V1__CONTROLLER_MESSAGE__INIT;
+    if (ring_leader(c->ring) != NULL) {
+        leader_heartbeat(ring_leader(c->ring), s->node, ring_now_ms(c->ring));
+    }
+    ack.has_number = true;
+    ack.number = heartbeat->number;
+    m.kind_case = ECS__AGENT__V1__CONTROLLER_MESSAGE__KIND_HEARTBEAT_ACK;
+    m.heartbeat_ack = &ack;
+    session_send(s, &m);
+}
+
+static int on_reports(struct simsession *s, const Ecs__Agent__V1__Reports *reports,
+                      struct arena *arena, struct err *err)
+{
+    struct task_report *v;
+    int rv = nodemsg_reports(reports, arena, &v, err);
+    return rv != 0 ? rv
+                   : dispatch_report(s->c->dispatch, s->dispatch, reports->number, v,
+                                     (uint32_t)reports->n_tasks, err);
+}
+
+static int on_live(struct simsession *s, const Ecs__Agent__V1__AgentMessage *m, struct arena *arena,
+                   struct err *err)
+{
+    struct simctl *c = s->c;
+    dispatch_heard(c->dispatch, s->dispatch, ring_now_ms(c->ring));
+    switch (m->kind_case) {
+    case ECS__AGENT__V1__AGENT_MESSAGE__KIND_HEARTBEAT:
+        on_heartbeat(s, m->heartbeat);
         return 0;
-    case WIRE_REPORTS:
-        return on_reports(s, m, err);
-    case WIRE_ASSIGN_ACK:
-        return dispatch_ack(c->dispatch, s->dispatch, m->number, err);
-    case WIRE_HELLO:
-    case WIRE_WELCOME:
-    case WIRE_REDIRECT:
-    case WIRE_HEARTBEAT_ACK:
-    case WIRE_REPORTS_ACK:
-    case WIRE_ASSIGN:
-    case WIRE_REFUSED:
-    case WIRE_KINDS:
+    case ECS__AGENT__V1__AGENT_MESSAGE__KIND_REPORTS:
+        return on_reports(s, m->reports, arena, err);
+    case ECS__AGENT__V1__AGENT_MESSAGE__KIND_ASSIGNMENTS_ACK:
+        return dispatch_ack(c->dispatch, s->dispatch, m->assignments_ack->number, err);
+    case ECS__AGENT__V1__AGENT_MESSAGE__KIND_HELLO:
+    case ECS__AGENT__V1__AGENT_MESSAGE__KIND_LOG_CHUNK:
+    case ECS__AGENT__V1__AGENT_MESSAGE__KIND__NOT_SET:
+    case _ECS__AGENT__V1__AGENT_MESSAGE__KIND__CASE_IS_INT_SIZE:
         break;
     }
     return err_set(err, ERR_PROTOCOL, "a message of a kind that has no place here");
 }
 
-void simlink_message(struct fleet *f, struct simstream *stream, const struct wire *m)
+static void on_message(struct simsession *s, const Ecs__Agent__V1__AgentMessage *m,
+                       struct arena *arena)
 {
-    struct simsession *s = stream->session;
-    struct simctl *c = f->controllers[stream->node];
+    struct simctl *c = s->c;
     struct err err = {0};
-    if (s == NULL || !c->up || s->state == SIMSESSION_ENDED) {
-        return;
-    }
-    if (m->kind == WIRE_HELLO) {
-        on_hello(s, m);
+    if (m->kind_case == ECS__AGENT__V1__AGENT_MESSAGE__KIND_HELLO) {
+        on_hello(s, m->hello);
         return;
     }
     if (s->state != SIMSESSION_LIVE) {
         session_end(s);
         return;
     }
-    if (on_live(s, m, &err) != 0) {
-        fleet_fail(f, "controller %u: agent %u breaks the protocol: %s", c->node + 1,
-                   stream->agent + 1, err.text);
+    if (on_live(s, m, arena, &err) != 0) {
+        fleet_fail(c->f, "controller %u: agent %u breaks the protocol: %s", c->node + 1,
+                   s->stream->agent + 1, err.text);
     }
     simlink_wake(c);
+}
+
+void simlink_message(struct fleet *f, struct simstream *stream, struct str bytes, bool spoiled)
+{
+    struct simsession *s = stream->session;
+    struct simctl *c = f->controllers[stream->node];
+    struct arena arena;
+    ProtobufCMessage *m;
+    struct err err = {0};
+    if (s == NULL || !c->up || s->state == SIMSESSION_ENDED) {
+        return;
+    }
+    arena_init(&arena, f->mem);
+    if (pbc_unpack(&ecs__agent__v1__agent_message__descriptor, bytes, &arena, &m, &err) != 0) {
+        if (!spoiled) {
+            fleet_fail(f, "controller %u cannot read agent %u: %s", c->node + 1, stream->agent + 1,
+                       err.text);
+        }
+        session_end(s);
+    } else if (!spoiled) {
+        on_message(s, (const Ecs__Agent__V1__AgentMessage *)(const void *)m, &arena);
+    } else if (bytes.n > 0) { /* Nothing at all is a message without a kind. */
+        fleet_fail(f, "controller %u takes a spoiled message of agent %u", c->node + 1,
+                   stream->agent + 1);
+    } else {
+        session_end(s);
+    }
+    arena_close(&arena);
 }
 
 void simlink_dialled(struct fleet *f, struct simstream *stream)
@@ -278,6 +301,7 @@ void simlink_dialled(struct fleet *f, struct simstream *stream)
     s->c = c;
     s->number = ++c->n_sessions;
     s->stream = stream;
+    s->node = simagent_id(f->agents[stream->agent]); /* From its certificate. */
     stream->session = s;
     arena_init(&s->hello, f->mem);
     list_push(&c->sessions, &s->link);
@@ -327,44 +351,42 @@ static void on_taken(struct ring_write *w, int status, const struct result *resu
     }
 }
 
-static void fill_task(const struct store *store, const struct dispatch_task *from,
-                      struct wire_task *to)
-{
-    const struct task *t = store_task(store, from->slot);
-    to->id = from->id;
-    to->stop = from->stop;
-    if (from->stop) {
-        return;
-    }
-    assert(t != NULL && id_eq(t->id, from->id));
-    to->batch = t->service == SLOT_NONE;
-    to->n_containers = (uint8_t)t->n_containers;
-}
-
 static void send_assignments(struct simctl *c, const struct dispatch_out *out)
 {
-    struct wire *m = wire_new(c->f, WIRE_ASSIGN, out->n_tasks, out->n_forget);
-    m->number = out->number;
-    m->full = out->full;
-    m->full_end = out->full_end;
-    for (uint32_t i = 0; i < out->n_tasks; i++) {
-        fill_task(ring_store(c->ring), &out->tasks[i], &m->tasks[i]);
+    static const struct arn_names names = {"aws", "local", "000000000000"};
+    Ecs__Agent__V1__Assignments assignments;
+    controller_message m = ECS__AGENT__V1__CONTROLLER_MESSAGE__INIT;
+    struct arena arena;
+    struct err err = {0};
+    arena_init(&arena, c->f->mem);
+    if (nodemsg_assignments(ring_store(c->ring), &names, out, &arena, &assignments, &err) != 0) {
+        fleet_fail(c->f, "controller %u: assignment: %s", c->node + 1, err.text);
     }
-    memcpy(m->forget, out->forget, out->n_forget * sizeof *m->forget);
-    session_send(out->data, m);
+    m.kind_case = ECS__AGENT__V1__CONTROLLER_MESSAGE__KIND_ASSIGNMENTS;
+    m.assignments = &assignments;
+    session_send(out->data, &m);
+    arena_close(&arena);
+}
+
+static void send_reports_ack(struct simsession *s, uint64_t number)
+{
+    Ecs__Agent__V1__ReportsAck ack = ECS__AGENT__V1__REPORTS_ACK__INIT;
+    controller_message m = ECS__AGENT__V1__CONTROLLER_MESSAGE__INIT;
+    ack.has_number = true;
+    ack.number = number;
+    m.kind_case = ECS__AGENT__V1__CONTROLLER_MESSAGE__KIND_REPORTS_ACK;
+    m.reports_ack = &ack;
+    session_send(s, &m);
 }
 
 static void carry_out(struct simctl *c, const struct dispatch_out *out)
 {
-    struct wire *m;
     switch ((enum dispatch_kind)out->kind) {
     case DISPATCH_ASSIGN:
         send_assignments(c, out);
         break;
     case DISPATCH_REPORTS_ACK:
-        m = wire_new(c->f, WIRE_REPORTS_ACK, 0, 0);
-        m->number = out->number;
-        session_send(out->data, m);
+        send_reports_ack(out->data, out->number);
         break;
     case DISPATCH_CLOSE:
         session_end(out->data);

@@ -389,6 +389,18 @@ void simmodel_created(struct fleet *f, unsigned agent, struct id node, struct id
     }
 }
 
+/* I12: what a definition's environment holds goes to the node of the task and to no other. */
+void simmodel_told(struct fleet *f, unsigned agent, struct id node, struct id task, struct str spec)
+{
+    struct simmodel *m = f->model;
+    const struct seen_task *s = find_task(m, task);
+    const struct seen_node *n = s == NULL ? NULL : m->nodes[s->node];
+    if (spec.n > 0 && (n == NULL || !id_eq(n->id, node))) {
+        fleet_fail(f, "I12: agent %u is told the specification of a task that is not its own",
+                   agent + 1);
+    }
+}
+
 uint64_t simmodel_acked(const struct fleet *f)
 {
     return f->model->acked;

@@ -515,7 +515,8 @@ void simnode_crash(struct simnode *n)
     n->w->stats.crashes++;
     simnode_die(n);
     simdisk_crash(n->disk, &n->w->prng);
-    if (n->w->opt.crash_ms > 0 || n->w->opt.write_fault > 0 || n->w->opt.full_ms > 0) {
+    if (n->w->opt.crash_ms > 0 || n->w->opt.write_fault > 0 || n->w->opt.full_ms > 0 ||
+        n->w->opt.rot_ms > 0) {
         simworld_event(n->w, EV_RESTART, n->at,
                        simworld_between(n->w, 1, 2 * (n->w->opt.down_ms + 1)) * 1000, 0);
     }

@@ -1,33 +1,57 @@
 /* Requests of clients on a controller: what controller/api makes of them. */
 #include "tests/sim/simclient.h"
 
+#include "controller/codec/taskdef.h"
+#include "controller/codec/transcode.h"
+
 #include <assert.h>
 #include <string.h>
 
-static const struct port_mapping dynamic_port = {80, 0, 1, PROTO_TCP};
-static const struct port_mapping fixed_port = {80, 8080, 1, PROTO_TCP};
+/* Definitions as people write them; %s is the family. A port of the host's own choice, a fixed one,
+ * one that is chosen, and two containers of which one waits for the other. */
+#define CONTAINER(name, more)                                                                  \
+    "{\"name\":\"" name "\",\"image\":\"image:1\",\"cpu\":64,\"memory\":64,\"stopTimeout\":3," \
+    "\"environment\":[{\"name\":\"SECRET\",\"value\":\"%s\"}]" more "}"
+#define DEFINITION(containers) "{\"family\":\"%s\",\"containerDefinitions\":[" containers "]}"
+
+static char *definition(const struct op *op, struct arena *arena)
+{
+    switch (op->number % 5) {
+    case 0:
+        return arena_printf(arena, DEFINITION(CONTAINER("main", "")), op->name, op->name);
+    case 1:
+        return arena_printf(
+            arena,
+            DEFINITION(
+                CONTAINER("main", ",\"portMappings\":[{\"containerPort\":80,\"hostPort\":8080}]")),
+            op->name, op->name);
+    case 2:
+    case 3:
+        return arena_printf(
+            arena, DEFINITION(CONTAINER("main", ",\"portMappings\":[{\"containerPort\":80}]")),
+            op->name, op->name);
+    default:
+        return arena_printf(
+            arena,
+            DEFINITION(
+                CONTAINER("main", ",\"portMappings\":[{\"containerPort\":80}]") "," CONTAINER(
+                    "side",
+                    ",\"dependsOn\":[{\"containerName\":\"main\",\"condition\":\"START\"}]")),
+            op->name, op->name, op->name);
+    }
+}
 
 static void decide_register(const struct attempt *a, struct command *cmd, struct arena *arena)
 {
-    struct taskdef *d = &cmd->u.taskdef.def;
-    uint64_t shape = a->op.number % 5;
-    uint32_t n = shape == 4 ? 2 : 1;
-    struct container_summary *c = arena_array(arena, n, sizeof *c);
+    ProtobufCMessage *m;
+    struct err err = {0};
     cmd->kind = CMD_TASKDEF_REGISTER;
-    for (uint32_t i = 0; i < n; i++) {
-        c[i] = (struct container_summary){
-            .name = i == 0 ? STR("main") : STR("side"), .essential = true, .cpu = 64, .memory = 64};
+    if (transcode_read(&ecs__v1__register_task_definition_request__descriptor,
+                       str_of(definition(&a->op, arena)), arena, &m, &err) != 0 ||
+        taskdef_from_request((const Ecs__V1__RegisterTaskDefinitionRequest *)(const void *)m, arena,
+                             &cmd->u.taskdef.def, &err) != 0) {
+        fleet_fail(a->client->f, "client %u: definition: %s", a->client->at + 1, err.text);
     }
-    if (shape != 0) {
-        c[0].ports = (struct port_mapping *)(uintptr_t)(shape == 1 ? &fixed_port : &dynamic_port);
-        c[0].n_ports = 1;
-    }
-    *d = (struct taskdef){.family = str_of(a->op.name),
-                          .cpu = 64 * n,
-                          .memory = 64 * n,
-                          .containers = c,
-                          .n_containers = n,
-                          .spec = STR("spec")};
 }
 
 static struct request_token token_of(const struct op *op)
@@ -39,6 +63,8 @@ static struct request_token token_of(const struct op *op)
 static void decide_service(const struct attempt *a, struct command *cmd, struct arena *arena)
 {
     static const struct strategy spread = {STRATEGY_SPREAD, {"instanceId", 10}};
+    static const uint32_t percents[4][2] = {{100, 200}, {50, 200}, {0, 100}, {0, 200}};
+    const uint32_t *bounds = percents[a->op.number % 4];
     char *family = arena_printf(arena, a->op.shared ? "shared%u" : "f%u",
                                 a->op.shared ? a->client->f->round : a->client->at);
     cmd->kind = CMD_SERVICE_CREATE;
@@ -47,8 +73,8 @@ static void decide_service(const struct attempt *a, struct command *cmd, struct 
         .family = str_of(family),
         .service = {.name = str_of(a->op.name),
                     .desired = a->op.count,
-                    .min_percent = 100,
-                    .max_percent = 200,
+                    .min_percent = bounds[0],
+                    .max_percent = bounds[1],
                     .strategies = (struct strategy *)(uintptr_t)&spread,
                     .n_strategies = 1},
         .token = token_of(&a->op),

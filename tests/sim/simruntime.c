@@ -6,6 +6,13 @@
 #include <stdio.h>
 #include <string.h>
 
+const char *simruntime_name(uint32_t container)
+{
+    static const char *const names[WIRE_CONTAINERS_MAX] = {"main", "side", "more"};
+    assert(container < WIRE_CONTAINERS_MAX);
+    return names[container];
+}
+
 enum work { WORK_PULL, WORK_CREATE, WORK_STARTED, WORK_STOP, WORK_REMOVE };
 
 struct request { /* One operation; its answer is for the process that asked. */

@@ -2,12 +2,13 @@
  * heartbeats that extend the lease from the time they were sent, redirects, back-off, silence. */
 #include "tests/sim/simagent.h"
 
+#include "agent/link/message.h"
+
 #include <assert.h>
 #include <string.h>
 
 #define BACKOFF_MAX_MS 5000u
 #define REDIRECTS_MAX  4u
-#define SILENCE_MS     (5 * SIMAGENT_HEARTBEAT_MS)
 
 static void again(struct simagent *a)
 {
@@ -49,18 +50,33 @@ void simagent_closed(struct fleet *f, struct simstream *s)
     struct simagent *a = f->agents[s->agent];
     if (a->up && a->stream == s) {
         a->stream = NULL;
+        if (s->refused) { /* It comes back as another node. */
+            a->refused = true;
+            simagent_crash(a, false);
+            return;
+        }
         down(a);
         again(a);
     }
 }
 
-void simagent_send(struct simagent *a, struct wire *m)
+void simagent_send_bytes(struct simagent *a, const uint8_t *bytes, size_t n)
 {
-    if (a->stream == NULL) {
-        wire_free(a->f, m);
-        return;
+    if (a->stream != NULL) {
+        simstream_send(a->stream, SIDE_AGENT, bytes, n);
     }
-    simstream_send(a->stream, SIDE_AGENT, m);
+}
+
+void simagent_send(struct simagent *a, const struct agent_message *m)
+{
+    struct buf out;
+    struct err err = {0};
+    buf_init(&out, a->f->mem, WIRE_MESSAGE_MAX);
+    if (message_encode_agent(m, &out, &err) != 0) {
+        fleet_fail(a->f, "agent %u: encode: %s", a->at + 1, err.text);
+    }
+    simagent_send_bytes(a, out.data, out.len);
+    buf_close(&out);
 }
 
 static void no_welcome(void *arg, uint64_t life, uint64_t attempt)
@@ -75,21 +91,37 @@ static void no_welcome(void *arg, uint64_t life, uint64_t attempt)
 static void say_hello(struct simagent *a)
 {
     size_t n = reconcile_n_tasks(a->r);
-    struct wire *m = wire_new(a->f, WIRE_HELLO, (uint32_t)n, 0);
-    uint32_t kept = 0;
+    const struct spec_pair attributes[] = {{"ecs.availability-zone", a->at % 2 == 0 ? "a" : "b"},
+                                           {"ecs.os-type", "linux"}};
+    struct hello hello = {
+        .protocol = MESSAGE_PROTOCOL,
+        .name = "node",
+        .address = "10.0.0.1",
+        .cpu = a->at % 3 == 2 ? 256 : 4096, /* Some are soon full. */
+        .memory = a->at % 3 == 2 ? 256 : 8192,
+        .port_min = 40000,
+        .port_max = 40063,
+        .attributes = attributes,
+        .n_attributes = 2,
+        .agent_version = "1",
+        .runtime_version = "1",
+        .cluster = "c",
+    };
+    struct agent_message m = {.hello = &hello};
+    struct inventory_item *items = mem_alloc(a->f->mem, (n + 1) * sizeof *items);
     for (size_t i = 0; i < n; i++) {
         const struct task *t = reconcile_task_at(a->r, i);
         if (t->phase < TASK_FORGOTTEN) {
-            m->tasks[kept].id = t->id;
-            m->tasks[kept].status = (uint8_t)task_status(t);
-            kept++;
+            items[hello.n_tasks].task = t->id;
+            items[hello.n_tasks].status = task_status(t);
+            hello.n_tasks++;
         }
     }
-    m->node = a->id;
-    m->session = kept; /* How many of the tasks count. */
+    hello.tasks = items;
     a->hello_sent_ms = simagent_now(a).boot_ms;
     a->heard_ms = a->hello_sent_ms;
-    simagent_send(a, m);
+    simagent_send(a, &m);
+    mem_free(a->f->mem, items, (n + 1) * sizeof *items);
 }
 
 static void dial(void *arg, uint64_t life, uint64_t attempt)
@@ -117,23 +149,23 @@ void simagent_dial(struct simagent *a, uint64_t after_ms)
 static void beat(void *arg, uint64_t life, uint64_t attempt)
 {
     struct simagent *a = arg;
-    struct wire *m;
+    struct heartbeat heartbeat = {0};
+    struct agent_message m = {.heartbeat = &heartbeat};
     uint64_t now;
     if (!a->up || a->life != life || a->attempt != attempt || !a->session_up) {
         return;
     }
     now = simagent_now(a).boot_ms;
-    if (now - a->heard_ms > SILENCE_MS) {
+    if (now - a->heard_ms > 5ull * a->heartbeat_ms) {
         a->leader = -1;
         simagent_hang_up(a);
         return;
     }
     a->heartbeat++;
     a->heartbeats[a->heartbeat % 64] = now;
-    m = wire_new(a->f, WIRE_HEARTBEAT, 0, 0);
-    m->number = a->heartbeat;
-    simagent_send(a, m);
-    simworld_later(a->f->world, SIMAGENT_HEARTBEAT_MS * 1000u, beat, a, life, attempt);
+    heartbeat.number = a->heartbeat;
+    simagent_send(a, &m);
+    simworld_later(a->f->world, a->heartbeat_ms * 1000ull, beat, a, life, attempt);
 }
 
 static void on_heartbeat_ack(struct simagent *a, uint64_t number)
@@ -142,17 +174,19 @@ static void on_heartbeat_ack(struct simagent *a, uint64_t number)
     if (number == 0 || number > a->heartbeat || number + 64 <= a->heartbeat) {
         return;
     }
-    event.until_ms = a->heartbeats[number % 64] + SIMAGENT_LEASE_MS;
+    event.until_ms = a->heartbeats[number % 64] + a->lease_ms;
     (void)simagent_feed(a, &event);
 }
 
 /* --- messages ------------------------------------------------------------------------------------
  */
 
-static void on_welcome(struct simagent *a, const struct wire *m)
+static void on_welcome(struct simagent *a, const struct welcome *m)
 {
-    struct event event = {.kind = EVENT_WELCOME, .session = m->session};
-    event.until_ms = a->hello_sent_ms + SIMAGENT_LEASE_MS;
+    struct event event = {.kind = EVENT_WELCOME, .epoch = m->epoch, .session = m->session};
+    a->heartbeat_ms = m->heartbeat_interval_ms;
+    a->lease_ms = m->lease_ms;
+    event.until_ms = a->hello_sent_ms + a->lease_ms;
     a->heartbeat = 0;
     a->welcomes++;
     if (simagent_feed(a, &event) != 0) {
@@ -167,23 +201,29 @@ static void on_welcome(struct simagent *a, const struct wire *m)
     simagent_add_reports(a);
 }
 
-static void want(struct simagent *a, const struct wire_task *from, struct simspec *spec,
-                 struct arena *scratch, struct wanted *to)
+/* Decode what is new here; a task that is known keeps the specification it has. */
+static void want(struct simagent *a, const struct assignment *from, struct arena *scratch,
+                 struct wanted *to)
 {
-    to->task = from->id;
+    struct err err = {0};
+    to->task = from->task;
     to->stop = from->stop;
-    to->stop_reason = "stop";
-    if (from->stop || reconcile_find(a->r, from->id) != NULL) {
+    to->stop_reason = from->stop_reason;
+    if (!from->stop) {
+        simmodel_told(a->f, a->at, a->id, from->task, from->spec);
+    }
+    if (from->stop || from->spec.n == 0 || reconcile_find(a->r, from->task) != NULL) {
         return;
     }
-    *spec = (struct simspec){from->n_containers, from->batch};
     to->arena = arena_alloc(scratch, sizeof *to->arena);
+    to->bytes = from->spec;
     arena_init(to->arena, a->f->mem);
-    to->spec = simspec_make(from->id, spec, to->arena);
-    to->bytes = str_make((const char *)spec, sizeof *spec);
+    if (message_decode_spec(from->spec, from->task, to->arena, &to->spec, &err) != 0) {
+        fleet_fail(a->f, "agent %u: a specification: %s", a->at + 1, err.text);
+    }
 }
 
-static void on_assign(struct simagent *a, const struct wire *m)
+static void on_assign(struct simagent *a, const struct assignments *m)
 {
     struct assign assign = {.number = m->number,
                             .full = m->full,
@@ -193,12 +233,10 @@ static void on_assign(struct simagent *a, const struct wire *m)
                             .n_forget = m->n_forget};
     struct event event = {.kind = EVENT_ASSIGN, .assign = &assign};
     struct arena scratch;
-    struct simspec *specs;
     arena_init(&scratch, a->f->mem);
-    specs = arena_array(&scratch, m->n_tasks, sizeof *specs);
     assign.tasks = arena_array(&scratch, m->n_tasks, sizeof *assign.tasks);
     for (uint32_t i = 0; i < m->n_tasks; i++) {
-        want(a, &m->tasks[i], &specs[i], &scratch, &assign.tasks[i]);
+        want(a, &m->tasks[i], &scratch, &assign.tasks[i]);
     }
     (void)simagent_feed(a, &event);
     for (uint32_t i = 0; i < m->n_tasks; i++) {
@@ -210,46 +248,55 @@ static void on_assign(struct simagent *a, const struct wire *m)
     arena_close(&scratch);
 }
 
-static void on_refused(struct simagent *a)
+static void on_redirect(struct simagent *a, const struct redirect *r)
 {
-    a->refused = true;
-    simagent_crash(a, false); /* Comes back as another node. */
+    int leader = simstream_node(r->leader);
+    a->leader = leader == (int)a->stream->node ? -1 : leader;
+    simagent_hang_up(a);
 }
 
-void simagent_message(struct fleet *f, struct simstream *s, const struct wire *m)
+static void dispatch(struct simagent *a, const struct controller_message *m)
+{
+    struct event event = {.kind = EVENT_REPORTED};
+    if (m->welcome != NULL) {
+        on_welcome(a, m->welcome);
+    } else if (m->redirect != NULL) {
+        on_redirect(a, m->redirect);
+    } else if (!a->session_up) {
+        fleet_fail(a->f, "agent %u: the first message is no welcome", a->at + 1);
+    } else if (m->heartbeat_ack != NULL) {
+        on_heartbeat_ack(a, m->heartbeat_ack->number);
+    } else if (m->reports_ack != NULL) {
+        event.number = m->reports_ack->number;
+        (void)simagent_feed(a, &event);
+    } else if (m->assignments != NULL) {
+        on_assign(a, m->assignments);
+    } else {
+        fleet_fail(a->f, "agent %u gets a message of a kind that nobody sends here", a->at + 1);
+    }
+}
+
+void simagent_message(struct fleet *f, struct simstream *s, struct str bytes, bool spoiled)
 {
     struct simagent *a = f->agents[s->agent];
-    struct event event = {.kind = EVENT_REPORTED, .number = m->number};
+    struct controller_message m;
+    struct arena arena;
+    struct err err = {0};
+    int rv;
     if (!a->up || a->stream != s) {
         return;
     }
     a->heard_ms = simagent_now(a).boot_ms;
-    switch (m->kind) {
-    case WIRE_WELCOME:
-        on_welcome(a, m);
-        return;
-    case WIRE_REDIRECT:
-        a->leader = m->leader == (int)s->node ? -1 : m->leader;
+    arena_init(&arena, f->mem);
+    rv = message_decode_controller(bytes, &arena, &m, &err);
+    if (rv == 0 && spoiled) {
+        fleet_fail(f, "agent %u takes a spoiled message", a->at + 1);
+    } else if (rv != 0 && !spoiled) {
+        fleet_fail(f, "agent %u cannot read controller %u: %s", a->at + 1, s->node + 1, err.text);
+    } else if (rv != 0) {
         simagent_hang_up(a);
-        return;
-    case WIRE_REFUSED:
-        on_refused(a);
-        return;
-    case WIRE_HEARTBEAT_ACK:
-        on_heartbeat_ack(a, m->number);
-        return;
-    case WIRE_REPORTS_ACK:
-        (void)simagent_feed(a, &event);
-        return;
-    case WIRE_ASSIGN:
-        on_assign(a, m);
-        return;
-    case WIRE_HELLO:
-    case WIRE_HEARTBEAT:
-    case WIRE_REPORTS:
-    case WIRE_ASSIGN_ACK:
-    case WIRE_KINDS:
-        break;
+    } else {
+        dispatch(a, &m);
     }
-    fleet_fail(f, "agent %u gets a message of kind %d", a->at + 1, (int)m->kind);
+    arena_close(&arena);
 }

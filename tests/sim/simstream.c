@@ -8,33 +8,31 @@
 #define STREAM_RETRY_US 200000u
 #define STREAM_TRIES    60u
 
-struct wire *wire_new(struct fleet *f, enum wire_kind kind, uint32_t n_tasks, uint32_t n_forget)
+const char *simstream_address(unsigned node)
 {
-    size_t size =
-        sizeof(struct wire) + n_tasks * sizeof(struct wire_task) + n_forget * sizeof(struct id);
-    struct wire *m = mem_alloc(f->mem, size);
-    m->kind = kind;
-    m->n_tasks = n_tasks;
-    m->n_forget = n_forget;
-    m->tasks = (struct wire_task *)(void *)(m + 1);
-    m->forget = (struct id *)(void *)(m->tasks + n_tasks);
-    m->leader = -1;
-    return m;
+    static const char *const addresses[SIMWORLD_NODES_MAX] = {
+        "10.0.0.1:1", "10.0.0.2:1", "10.0.0.3:1", "10.0.0.4:1",
+        "10.0.0.5:1", "10.0.0.6:1", "10.0.0.7:1"};
+    assert(node < SIMWORLD_NODES_MAX);
+    return addresses[node];
 }
 
-void wire_free(struct fleet *f, struct wire *m)
+int simstream_node(const char *address)
 {
-    if (m != NULL) {
-        mem_free(f->mem, m,
-                 sizeof(struct wire) + m->n_tasks * sizeof(struct wire_task) +
-                     m->n_forget * sizeof(struct id));
+    for (unsigned i = 0; i < SIMWORLD_NODES_MAX; i++) {
+        if (strcmp(address, simstream_address(i)) == 0) {
+            return (int)i;
+        }
     }
+    return -1;
 }
 
 struct flight { /* A message (or, without one, the end of the stream) on its way. */
     struct simstream *s;
     enum simstream_side to;
-    struct wire *m;
+    uint8_t *m;
+    size_t n;
+    bool spoiled;
     bool dial;
     unsigned tries;
     uint64_t number; /* Those before it on the same way arrive first. */
@@ -62,7 +60,8 @@ static void land(struct flight *t)
         s->open[t->to] = false;
         (t->to == SIDE_AGENT ? simagent_closed : simlink_closed)(f, s);
     } else {
-        (t->to == SIDE_AGENT ? simagent_message : simlink_message)(f, s, t->m);
+        (t->to == SIDE_AGENT ? simagent_message : simlink_message)(
+            f, s, str_make((const char *)t->m, t->n), t->spoiled);
     }
 }
 
@@ -116,12 +115,12 @@ static void fly(void *arg, uint64_t a, uint64_t b)
         land(t);
     }
     s->n_flying--;
-    wire_free(f, t->m);
+    mem_free(f->mem, t->m, t->n + 1);
     mem_free(f->mem, t, sizeof *t);
     release(s);
 }
 
-static void launch(struct simstream *s, enum simstream_side to, struct wire *m, bool dial)
+static struct flight *launch(struct simstream *s, enum simstream_side to, bool dial)
 {
     struct fleet *f = s->f;
     struct flight *t = mem_alloc(f->mem, sizeof *t);
@@ -130,8 +129,9 @@ static void launch(struct simstream *s, enum simstream_side to, struct wire *m, 
     at = at <= s->last[to] ? s->last[to] + 1 : at;
     s->last[to] = at;
     s->n_flying++;
-    *t = (struct flight){.s = s, .to = to, .m = m, .dial = dial, .number = s->sent[to]++};
+    *t = (struct flight){.s = s, .to = to, .dial = dial, .number = s->sent[to]++};
     simworld_later(f->world, at - now, fly, t, 0, 0);
+    return t;
 }
 
 struct simstream *simstream_open(struct fleet *f, unsigned agent, unsigned node)
@@ -141,7 +141,7 @@ struct simstream *simstream_open(struct fleet *f, unsigned agent, unsigned node)
     s->agent = agent;
     s->node = node;
     s->open[SIDE_AGENT] = true;
-    launch(s, SIDE_CONTROLLER, NULL, true);
+    (void)launch(s, SIDE_CONTROLLER, true);
     return s;
 }
 
@@ -150,14 +150,39 @@ void simstream_close(struct simstream *s, enum simstream_side side)
     enum simstream_side other = side == SIDE_AGENT ? SIDE_CONTROLLER : SIDE_AGENT;
     s->open[side] = false;
     if (s->open[other]) {
-        launch(s, other, NULL, false);
+        (void)launch(s, other, false);
     } else {
         release(s);
     }
 }
 
-void simstream_send(struct simstream *s, enum simstream_side from, struct wire *m)
+/* Cut short, or followed by bytes that are no field. Neither can be read as a message: all of them
+ * are one field with a length. */
+static void spoil(struct flight *t)
 {
-    assert(s->open[from]);
-    launch(s, from == SIDE_AGENT ? SIDE_CONTROLLER : SIDE_AGENT, m, false);
+    struct fleet *f = t->s->f;
+    f->stats.garbled++;
+    t->spoiled = true;
+    if (fleet_between(f, 0, 1) == 0) {
+        size_t n = (size_t)fleet_between(f, 0, t->n - 1);
+        t->m = mem_resize(f->mem, t->m, t->n + 1, n + 1);
+        t->n = n;
+    } else {
+        t->m[t->n - 1] = 0xff;
+        t->m[0] = 0xff;
+    }
+}
+
+void simstream_send(struct simstream *s, enum simstream_side from, const uint8_t *bytes, size_t n)
+{
+    struct fleet *f = s->f;
+    struct flight *t;
+    assert(s->open[from] && n > 0);
+    t = launch(s, from == SIDE_AGENT ? SIDE_CONTROLLER : SIDE_AGENT, false);
+    t->m = mem_alloc(f->mem, n + 1);
+    t->n = n;
+    memcpy(t->m, bytes, n);
+    if (fleet_chance(f, f->opt.garbled)) {
+        spoil(t);
+    }
 }
