@@ -56,11 +56,14 @@ void simnode_repair(struct simnode *n)
     n->rot.is = false;
 }
 
-/* They do so at once for a controller that refused to start because of it. */
+/* They do so at once for a controller that refused to start because of it. Its last refusal may
+ * have been the one after which they came. */
 void simnode_unrot(struct simnode *n)
 {
-    if (n->rot.is && !n->up) {
-        simnode_repair(n);
+    if (!n->up) {
+        if (n->rot.is) {
+            simnode_repair(n);
+        }
         simnode_start(n);
     }
     n->rot.is = false;
