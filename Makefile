@@ -225,11 +225,13 @@ $(1): $(call objs,$(2)) $(lib_test) $(archives_$(3))
 	@$(CC) $(LDFLAGS) -o $$@ -Wl,--start-group $$(filter %.o %.a,$$^) -Wl,--end-group $(4) $(libs_$(3))
 $(call objs,$(2)): | $(gen_hdr) $(nano_hdr)
 endef
+# Not part of the agent's archive: ecs-unpack is a program of its own.
+$(BUILD)/fuzz/fuzz_layer: $(call objs,agent/unpack/layer.c)
 $(filter %/test_oom,$(unit_bin)): $(call objs,tests/lib/fail_alloc.c)
 area = $(word 3,$(subst /, ,$(1)))
 $(foreach f,$(unit_src) $(integ_src),$(eval $(call test_program,$(patsubst tests/%.c,$(BUILD)/tests/%,$(f)),$(f),$(call area,$(f)),$(CHECK_LIBS))))
 $(foreach f,$(bench_src),$(eval $(call test_program,$(BUILD)/bench/$(basename $(notdir $(f))),$(f),$(call area,$(f)),-lm)))
-$(foreach f,$(fuzz_src),$(eval $(call test_program,$(BUILD)/fuzz/$(basename $(notdir $(f))),$(f),$(call area,$(f)),$(FUZZLINK))))
+$(foreach f,$(fuzz_src),$(eval $(call test_program,$(BUILD)/fuzz/$(basename $(notdir $(f))),$(f),$(call area,$(f)),$(FUZZLINK) $(CHECK_LIBS))))
 $(call objs,$(testlib_src)): | $(gen_hdr)
 
 $(BUILD)/bin/ecs-sim: $(call objs,$(sim_src) tests/lib/history.c tests/lib/lincheck.c $(wildcard tests/lib/wgl*.c tests/lib/lincheck_*.c)) $(archives_sim)

@@ -12,8 +12,12 @@ fuzz_one() {
     mkdir -p "$work" "tests/fuzz/corpus/$1"
     if "$dir/$1" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
         -artifact_prefix="$dir/$1." "$work" "tests/fuzz/corpus/$1" >"$dir/$1.log" 2>&1; then
-        printf 'ok   %-28s %s executions\n' "$1" \
-            "$(awk '/number_of_executed_units/ { print $2 }' "$dir/$1.log")"
+        awk -v name="$1" '
+            /INITED /                  { at_first = $4 }
+            / cov: /                    { for (i = 1; i < NF; i++) if ($i == "cov:") covered = $(i + 1) }
+            /number_of_executed_units/  { n = $2 }
+            END { printf "ok   %-20s %9d executions, edges covered: %d by the corpus, %d at the end\n",
+                  name, n, at_first, covered }' "$dir/$1.log"
     else
         printf 'FAIL %s\n' "$1"
         tail -n 40 "$dir/$1.log" | sed 's/^/    /'
