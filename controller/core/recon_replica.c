@@ -58,35 +58,64 @@ static void take_census(struct leader_plan *p, struct census *c)
 /* --- stopping ------------------------------------------------------------------------------------
  */
 
+static uint32_t least(uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
+}
+
 static const char *scaling(const struct leader_plan *p)
 {
     return arena_printf(p->pass->arena, "Scaling activity initiated by (deployment ecs-svc/%llu)",
                         (unsigned long long)p->service->primary.id);
 }
 
-/* The stops are what the strategies find most dispensable. */
-static void scale_in(struct leader_plan *p, const struct census *c, uint32_t n)
+/* Of these, stop what the strategies find most dispensable. */
+static void scale_in_some(struct leader_plan *p, const uint32_t *slots, uint32_t n_slots,
+                          uint32_t n)
 {
     struct leader *l = p->pass->l;
     struct arena *arena = p->pass->arena;
     struct leader_cluster *cluster = leader_cluster_get(l, p->cmd.cluster);
-    struct place_task *tasks = arena_array(arena, c->n_good, sizeof *tasks);
+    struct place_task *tasks = arena_array(arena, n_slots, sizeof *tasks);
     uint32_t *chosen = arena_array(arena, n, sizeof *chosen);
     struct place_request request;
-    for (uint32_t i = 0; i < c->n_good; i++) {
-        const struct task *t = store_task(l->store, c->good[i]);
+    for (uint32_t i = 0; i < n_slots; i++) {
+        const struct task *t = store_task(l->store, slots[i]);
         const struct leader_node *node = leader_node_at(l, t->node);
         tasks[i] = (struct place_task){node == NULL ? VIEW_NONE : node->view_slot,
                                        (uint64_t)t->created_at, t->id};
     }
     if (leader_service_request(l, p->service, 1, &request, arena, NULL) != 0 ||
-        place_scale_in(cluster->view, &request, tasks, c->n_good, n, chosen, arena, NULL) != 0) {
+        place_scale_in(cluster->view, &request, tasks, n_slots, n, chosen, arena, NULL) != 0) {
         for (uint32_t i = 0; i < n; i++) {
             chosen[i] = i;
         }
     }
     for (uint32_t i = 0; i < n; i++) {
-        recon_stop(p, c->good[chosen[i]], scaling(p));
+        recon_stop(p, slots[chosen[i]], scaling(p));
+    }
+}
+
+/* Those that do not run yet go first: nobody is served by them, and while they are kept instead of
+ * others the service may have fewer healthy tasks than minimumHealthyPercent asks for. */
+static void scale_in(struct leader_plan *p, const struct census *c, uint32_t n)
+{
+    uint32_t *slots = arena_array(p->pass->arena, c->n_good, sizeof *slots);
+    uint32_t n_idle = 0;
+    uint32_t n_running = 0;
+    for (uint32_t i = 0; i < c->n_good; i++) {
+        if (store_task(p->pass->l->store, c->good[i])->status != TASK_RUNNING) {
+            slots[n_idle++] = c->good[i];
+        } else {
+            n_running++;
+            slots[c->n_good - n_running] = c->good[i];
+        }
+    }
+    if (n_idle > 0) {
+        scale_in_some(p, slots, n_idle, least(n, n_idle));
+    }
+    if (n > n_idle) {
+        scale_in_some(p, slots + n_idle, n_running, n - n_idle);
     }
 }
 
@@ -95,11 +124,6 @@ static void stop_first(struct leader_plan *p, const uint32_t *slots, uint32_t n,
     for (uint32_t i = 0; i < n; i++) {
         recon_stop(p, slots[i], why);
     }
-}
-
-static uint32_t least(uint32_t a, uint32_t b)
-{
-    return a < b ? a : b;
 }
 
 /* Tasks to be replaced that run: as many as there are more than desired, or, where replacements

@@ -503,6 +503,16 @@ static int get_chunk(struct reader *r, struct message_chunk *m, struct err *err)
     return rv;
 }
 
+static int get_chunk_ack(struct reader *r, struct message_chunk_ack *m, struct err *err)
+{
+    int rv;
+    m->term = take_u64(r);
+    m->index = take_u64(r);
+    m->offset = take_u64(r);
+    rv = check_u64("chunk ack.term", m->term, 1, MESSAGE_INDEX_MAX, err);
+    return rv != 0 ? rv : check_u64("chunk ack.index", m->index, 1, MESSAGE_INDEX_MAX, err);
+}
+
 static int take_text(struct reader *r, const char *field, struct str *ret, struct err *err)
 {
     size_t n = take_u16(r);
@@ -569,10 +579,7 @@ static int get_code(struct reader *r, enum code code, struct raft_entry *entries
         return get_chunk(r, &ret->chunk, err);
     case CODE_CHUNK_ACK:
         ret->kind = MESSAGE_CHUNK_ACK;
-        ret->ack.term = take_u64(r);
-        ret->ack.index = take_u64(r);
-        ret->ack.offset = take_u64(r);
-        return 0;
+        return get_chunk_ack(r, &ret->ack, err);
     case CODE_PROBE:
         return get_probe(r, REPLICA_PROBE, &ret->replica, err);
     case CODE_PROBE_REPLY:

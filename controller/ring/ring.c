@@ -296,8 +296,8 @@ void ring_turn(struct ring *r)
         publish_level(r);
         publish_identity(r);
         publish_digest(r);
+        collect_passes(r); /* Decided on the state that they meet: nothing comes in between. */
         collect_writes(r);
-        collect_passes(r);
     }
     propose(r);
     arm(r);

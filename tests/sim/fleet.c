@@ -34,23 +34,31 @@ uint64_t fleet_delay_us(struct fleet *f)
 
 bool fleet_is_cut(const struct fleet *f, unsigned agent, unsigned node, enum simstream_side to)
 {
-    return f->cut[agent][node][to];
+    return f->cut[agent][node][to] ||
+           (to == SIDE_CONTROLLER && f->dark_until_us[node] > simworld_now_us(f->world));
 }
 
 /* --- random faults -------------------------------------------------------------------------------
  */
 
-enum fault { FAULT_CUT, FAULT_CRASH, FAULT_REBOOT, FAULT_STEP, FAULTS };
+enum fault {
+    FAULT_CUT,
+    FAULT_CRASH,
+    FAULT_REBOOT,
+    FAULT_STEP,
+    FAULT_PAUSE,
+    FAULT_BLACKOUT,
+    FAULTS,
+};
 
 static void happen(void *arg, uint64_t fault, uint64_t epoch);
 
 static unsigned mean_of(const struct fleet *f, enum fault fault)
 {
     const unsigned means[FAULTS] = {
-        [FAULT_CUT] = f->opt.agent_cut_ms,
-        [FAULT_CRASH] = f->opt.agent_crash_ms,
-        [FAULT_REBOOT] = f->opt.reboot_ms,
-        [FAULT_STEP] = f->opt.agent_step_ms,
+        [FAULT_CUT] = f->opt.agent_cut_ms,     [FAULT_CRASH] = f->opt.agent_crash_ms,
+        [FAULT_REBOOT] = f->opt.reboot_ms,     [FAULT_STEP] = f->opt.agent_step_ms,
+        [FAULT_PAUSE] = f->opt.agent_pause_ms, [FAULT_BLACKOUT] = f->opt.blackout_ms,
     };
     return means[fault];
 }
@@ -82,6 +90,17 @@ static void cut(struct fleet *f, unsigned agent)
     }
 }
 
+/* The leader loses sight of all nodes at once, most of the time: its side is what is broken. */
+static void black_out(struct fleet *f)
+{
+    int leader = simworld_leader(f->world);
+    unsigned node = leader >= 0 && fleet_between(f, 0, 3) != 0
+                        ? (unsigned)leader
+                        : (unsigned)fleet_between(f, 0, f->opt.world.n - 1);
+    f->stats.blackouts++;
+    f->dark_until_us[node] = simworld_now_us(f->world) + fleet_between(f, 20000000, 120000000);
+}
+
 static void happen(void *arg, uint64_t fault, uint64_t epoch)
 {
     struct fleet *f = arg;
@@ -102,6 +121,12 @@ static void happen(void *arg, uint64_t fault, uint64_t epoch)
     case FAULT_STEP:
         f->stats.agent_steps++;
         simagent_step_clock(f->agents[agent], (int64_t)fleet_between(f, 0, 600000) - 300000);
+        break;
+    case FAULT_PAUSE:
+        simagent_pause(f->agents[agent], fleet_between(f, 100, 60000));
+        break;
+    case FAULT_BLACKOUT:
+        black_out(f);
         break;
     case FAULTS:
         break;
@@ -162,8 +187,10 @@ static void heal(struct fleet *f)
 {
     f->epoch++;
     memset(f->cut, 0, sizeof f->cut);
+    memset(f->dark_until_us, 0, sizeof f->dark_until_us);
     simworld_heal(f->world);
     for (unsigned i = 0; i < f->opt.n_agents; i++) {
+        simagent_pause(f->agents[i], 0);
         if (!simagent_is_up(f->agents[i])) {
             simagent_boot(f->agents[i]);
         }

@@ -31,6 +31,9 @@ struct fleet_options { /* Rates are per million, means in milliseconds; 0: never
     unsigned agent_crash_ms; /* Of any agent. */
     unsigned journal_crash;  /* Commits during or after which the agent dies. */
     unsigned journal_full;   /* Commits that find the disk full. */
+    unsigned agent_pause_ms; /* Of any agent: its process stands still for up to a minute. */
+    unsigned blackout_ms;    /* Of any controller: it hears no agent for up to two minutes. */
+    unsigned loss_percent;   /* As --node-loss-percent. */
     unsigned reboot_ms;      /* Of any host: containers are gone. */
     unsigned pull_slow;
     unsigned pull_fail;
@@ -50,7 +53,8 @@ struct fleet_stats {
     uint64_t tasks, tasks_run, containers, exits, pulls_failed, starts_failed, late_failures;
     uint64_t ignored_kills, removes_failed, orphans;
     uint64_t agent_crashes, journal_crashes, journal_full, reboots, sessions, cuts, agent_steps;
-    uint64_t garbled, lost_nodes, store_checks, settled_ms, history, probes;
+    uint64_t garbled, agent_pauses, blackouts, guarded, lost_nodes, store_checks, settled_ms,
+        history, probes;
 };
 
 /* Draw shape and faults from the seed: each run has some of them. */

@@ -23,14 +23,15 @@ static void draw_world(struct prng *p, struct simworld_options *w)
 {
     static const unsigned sizes[8] = {3, 3, 3, 3, 3, 5, 1, 3};
     w->n = sizes[prng_below(p, 8)];
-    w->loss = maybe(p, 2, 200000);
+    w->loss = maybe(p, 2, 300000);
     w->dup = maybe(p, 2, 100000);
     w->delay_us_min = 100;
     w->delay_us_max = 200 + upto(p, 20000);
     w->slow = maybe(p, 3, 50000);
-    w->slow_us_max = 1000000;
+    w->slow_us_max = prng_below(p, 4) == 0 ? 5000000 : 1000000;
     w->disk_us_max = 100 + upto(p, 10000);
     w->stall = maybe(p, 3, 20000);
+    w->stall_us_max = prng_below(p, 4) == 0 ? 10000000 : 400000;
     w->write_fault = maybe(p, 4, 3000);
     w->crash_ms = mean(p, 2, 3000, 30000);
     w->down_ms = 50 + upto(p, 8000);
@@ -51,6 +52,8 @@ static void draw_world(struct prng *p, struct simworld_options *w)
         w->member_ms = 2000 + upto(p, 15000);
     }
     w->rot_ms = mean(p, 5, 5000, 60000);
+    w->forged = maybe(p, 3, 5000);
+    w->drift_ppm = maybe(p, 3, 1000);
 }
 
 struct fleet_options fleet_draw(uint64_t seed)
@@ -67,6 +70,9 @@ struct fleet_options fleet_draw(uint64_t seed)
     o.agent_crash_ms = mean(&p, 2, 5000, 60000);
     o.journal_crash = maybe(&p, 3, 30000);
     o.journal_full = maybe(&p, 4, 50000);
+    o.agent_pause_ms = mean(&p, 3, 5000, 60000);
+    o.blackout_ms = mean(&p, 4, 40000, 150000);
+    o.loss_percent = prng_below(&p, 3) == 0 ? 0 : 55;
     o.reboot_ms = mean(&p, 3, 20000, 120000);
     o.pull_slow = maybe(&p, 3, 200000);
     o.pull_fail = maybe(&p, 4, 100000);

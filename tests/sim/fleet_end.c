@@ -1,12 +1,19 @@
 /* What must hold when the faults are over: I1 (what was acknowledged is there), I2 (all controllers
- * alike), I16 (what is wanted runs), I17 (and nothing else), I20 (everybody was answered). And
- * whether enough has happened for that to mean anything. */
+ * alike, row for row), I16 (what is wanted runs), I17 (and nothing else), I18 (nothing is left of
+ * what is over), I19 (nor in the state), I20 (everybody was answered). And whether enough has
+ * happened for that to mean anything. */
+#include "common/base/hash.h"
+#include "controller/core/limits.h"
+#include "controller/core/schema.h"
+#include "controller/core/schema_tables.h"
 #include "tests/lib/lincheck.h"
 #include "tests/sim/simclient.h"
 #include "tests/sim/simctl.h"
 
 #include <stdio.h>
 #include <string.h>
+
+#define OLD_SLACK_MS 600000 /* What is due goes within minutes. */
 
 /* Tasks that the state has RUNNING on the node of this agent; how many, and their ids. */
 static uint32_t running_on(const struct store *store, struct id node, struct id *ids, uint32_t max)
@@ -115,7 +122,8 @@ static bool agents_settled(struct fleet *f, const struct store *store, char why[
                            text);
             return false;
         }
-        if (!simagent_runs_exactly(a, ids, running_on(store, id, ids, 64), why)) {
+        if (!simagent_runs_exactly(a, ids, running_on(store, id, ids, 64), why) ||
+            !simagent_is_clean(a, why)) {
             return false;
         }
     }
@@ -204,10 +212,47 @@ void fleet_check_history(struct fleet *f)
     }
 }
 
+/* Every row; digests roll, and say nothing about a row that changed without one. */
+static uint64_t rows_hash(const struct store *store)
+{
+    uint64_t hash = 0;
+    for (unsigned kind = 0; kind < KIND_N; kind++) {
+        for (uint32_t i = 0; i < store_slots(store, (enum kind)kind); i++) {
+            const void *row = store_row(store, (enum kind)kind, i);
+            hash = row == NULL ? hash
+                               : hash_mix(hash_mix(hash, (uint64_t)kind << 32 | i),
+                                          schema_hash(schema_of_kind((uint8_t)kind), row, 3));
+        }
+    }
+    return hash;
+}
+
+/* I19: what is old enough is gone from the state. */
+static void check_old_rows(struct fleet *f, const struct store *store)
+{
+    int64_t now = store_meta(store)->now;
+    for (uint32_t i = 0; i < store_slots(store, KIND_TASK); i++) {
+        const struct task *t = store_task(store, i);
+        if (t != NULL && t->status == TASK_STOPPED &&
+            now > t->stopped_at + LIMIT_STOPPED_LIFE_MS + OLD_SLACK_MS) {
+            fleet_fail(f, "I19: a task that stopped %lld s ago is still kept",
+                       (long long)(now - t->stopped_at) / 1000);
+        }
+    }
+    for (uint32_t i = 0; i < store_slots(store, KIND_TOKEN); i++) {
+        const struct token *t = store_token(store, i);
+        if (t != NULL && now > t->expires_at + OLD_SLACK_MS) {
+            fleet_fail(f, "I19: a token that ended %lld s ago is still kept",
+                       (long long)(now - t->expires_at) / 1000);
+        }
+    }
+}
+
 void fleet_compare(struct fleet *f)
 {
     unsigned leader = (unsigned)simworld_leader(f->world);
     const struct meta *first = store_meta(ring_store(f->controllers[leader]->ring));
+    uint64_t rows = rows_hash(ring_store(f->controllers[leader]->ring));
     struct err err = {0};
     for (unsigned i = 0; i < f->opt.world.n; i++) {
         const struct store *store = ring_store(f->controllers[i]->ring);
@@ -215,13 +260,15 @@ void fleet_compare(struct fleet *f)
         if (!simworld_counts(f->world, i)) {
             continue;
         }
-        if (m->revision != first->revision || m->digest != first->digest) {
+        if (m->revision != first->revision || m->digest != first->digest ||
+            rows_hash(store) != rows) {
             fleet_fail(f, "I2: controllers %u and %u differ in the end", leader + 1, i + 1);
         }
         if (store_check(store, &err) != 0) {
             fleet_fail(f, "controller %u: %s", i + 1, err.text);
         }
     }
+    check_old_rows(f, ring_store(f->controllers[leader]->ring));
     simworld_check_end(f->world);
     for (unsigned i = 0; i < f->opt.n_clients; i++) {
         simclient_compare(f->clients[i]);

@@ -33,6 +33,8 @@ struct fleet {
     struct codec *codec;
     bool closing;
     bool cut[FLEET_AGENTS_MAX][SIMWORLD_NODES_MAX][2]; /* By simstream_side that is cut off. */
+    uint64_t dark_until_us[SIMWORLD_NODES_MAX];        /* Controllers in a blackout. */
+    uint64_t heard_us;                                 /* Some controller heard some agent. */
     struct hist hist; /* Of what all clients do to one service and one family, for lincheck.h. */
     bool shared;      /* These exist. */
     unsigned round;   /* Of faults and calm; part of the family's name. */
@@ -72,12 +74,16 @@ struct simagent *simagent_new(struct fleet *f, unsigned at);
 void simagent_free(struct simagent *a);
 void simagent_boot(struct simagent *a);
 void simagent_crash(struct simagent *a, bool host);
+void simagent_pause(struct simagent *a, uint64_t ms);
+bool simagent_is_paused(const struct simagent *a);
 bool simagent_is_up(const struct simagent *a);
 void simagent_step_clock(struct simagent *a, int64_t ms);
 struct id simagent_id(const struct simagent *a);
 /* Does the node run exactly these tasks, and nothing else? n_ids are RUNNING in the state. */
 bool simagent_runs_exactly(const struct simagent *a, const struct id *ids, uint32_t n,
                            char why[256]);
+/* I18: is nothing left on the host, and in the journal, of tasks that are over? */
+bool simagent_is_clean(const struct simagent *a, char why[256]);
 /* Where it is with a task, for people. */
 void simagent_describe(const struct simagent *a, struct id task, char ret[256]);
 

@@ -93,7 +93,9 @@ static void print(const struct sum *s, uint64_t runs, double cpu_s)
     row("creations failed after the fact", f->late_failures, "signals ignored", f->ignored_kills);
     row("removals failed", f->removes_failed, "nodes given up", f->lost_nodes);
     row("changes of the members", w->changes, "controllers replaced", w->replaced);
-    row("messages of nodes garbled", f->garbled, "", 0);
+    row("messages of nodes garbled", f->garbled, "messages of controllers cut short", w->shortened);
+    row("messages forged", w->forged, "agents paused", f->agent_pauses);
+    row("controllers blind to all nodes", f->blackouts, "so leadership handed over", f->guarded);
     row("nodes drained", f->drains, "nodes deregistered", f->deregistered);
 }
 

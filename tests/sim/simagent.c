@@ -18,6 +18,33 @@ struct moment simagent_now(const struct simagent *a)
     return now;
 }
 
+/* --- pauses --------------------------------------------------------------------------------------
+ */
+
+void simagent_pause(struct simagent *a, uint64_t ms)
+{
+    if (ms > 0 && a->up) {
+        a->f->stats.agent_pauses++;
+        fleet_trace(a->f, "agent %u: pause of %llu ms", a->at + 1, (unsigned long long)ms);
+    }
+    a->paused_until_us = a->up ? simworld_now_us(a->f->world) + ms * 1000 : 0;
+}
+
+bool simagent_is_paused(const struct simagent *a)
+{
+    return a->up && a->paused_until_us > simworld_now_us(a->f->world);
+}
+
+bool simagent_holds(struct simagent *a, simworld_call call, void *arg, uint64_t x, uint64_t y)
+{
+    uint64_t now = simworld_now_us(a->f->world);
+    if (!simagent_is_paused(a)) {
+        return false;
+    }
+    simworld_later(a->f->world, a->paused_until_us - now, call, arg, x, y);
+    return true;
+}
+
 /* --- batches -------------------------------------------------------------------------------------
  */
 
@@ -87,8 +114,7 @@ static void committed(void *arg, uint64_t life, uint64_t b)
     struct simagent *a = arg;
     struct fleet *f = a->f;
     struct simbatch *done = a->committing;
-    (void)b;
-    if (!a->up || a->life != life) {
+    if (!a->up || a->life != life || simagent_holds(a, committed, a, life, b)) {
         return;
     }
     if (fleet_chance(f, f->opt.journal_full)) {
@@ -116,8 +142,7 @@ static void soon(void *arg, uint64_t life, uint64_t x)
 {
     struct simagent *a = arg;
     struct simbatch *b = a->filling;
-    (void)x;
-    if (!a->up || a->life != life) {
+    if (!a->up || a->life != life || simagent_holds(a, soon, a, life, x)) {
         return;
     }
     a->soon = false;
@@ -151,7 +176,8 @@ static void tick(void *arg, uint64_t life, uint64_t number)
 {
     struct simagent *a = arg;
     struct event event = {.kind = EVENT_TICK};
-    if (a->up && a->life == life && a->tick == number) {
+    if (a->up && a->life == life && a->tick == number &&
+        !simagent_holds(a, tick, a, life, number)) {
         (void)simagent_feed(a, &event);
     }
 }
@@ -239,6 +265,7 @@ void simagent_boot(struct simagent *a)
         simjournal_clear(a);
     }
     a->up = true;
+    a->paused_until_us = 0;
     a->life++;
     a->soon = false;
     a->r = reconcile_open(a->f->mem, &options);

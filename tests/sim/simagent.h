@@ -88,6 +88,7 @@ struct simagent {
     uint64_t n_lives;
 
     bool up;
+    uint64_t paused_until_us;
     struct reconcile *r;
     struct actions actions;
     struct simbatch batches[2];
@@ -114,6 +115,8 @@ struct simagent {
     uint64_t backoff_ms;
 };
 
+/* Is the process paused? Then the call comes again when it goes on. */
+bool simagent_holds(struct simagent *a, simworld_call call, void *arg, uint64_t x, uint64_t y);
 struct moment simagent_now(const struct simagent *a);
 int simagent_feed(struct simagent *a, struct event *event);
 

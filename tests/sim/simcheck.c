@@ -30,6 +30,7 @@ void simcheck_append(struct simworld *w, uint64_t index, const struct replica_en
     struct simhistory *h = at(w, index);
     uint64_t hash = simcheck_hash(e);
     struct simappended *a;
+    h->len = e->len > h->len ? (uint32_t)e->len : h->len;
     for (a = h->appended; a != NULL; a = a->next) {
         if (a->term == e->term) {
             if (a->hash != hash) {
@@ -83,6 +84,24 @@ void simcheck_state(struct simworld *w, unsigned node, const struct simstate *s)
     if (h->digest != s->digest || h->term != s->term) {
         simworld_fail(w, "controller %u took over a state that nobody had at %llu", node + 1,
                       (unsigned long long)s->index);
+    }
+}
+
+void simcheck_log(struct simworld *w, unsigned node, uint64_t trimmed, uint64_t last,
+                  uint64_t bytes)
+{
+    const struct simnode *n = &w->nodes[node];
+    uint64_t kept = 0;
+    uint64_t files = 4; /* The one with the first that is needed, the last one, the spare. */
+    for (unsigned i = 0; i < n->n_rolls && i < SIMNODE_ROLLS; i++) {
+        files += n->rolls[i] > trimmed;
+    }
+    for (uint64_t i = trimmed + 1; i <= last; i++) {
+        kept += at(w, i)->len + 64u;
+    }
+    if (bytes > 2 * kept + files * w->opt.segment_bytes) { /* Twice: some were replaced. */
+        simworld_fail(w, "I19: the log of controller %u has %llu bytes for entries of %llu",
+                      node + 1, (unsigned long long)bytes, (unsigned long long)kept);
     }
 }
 

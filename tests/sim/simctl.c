@@ -180,6 +180,9 @@ static void on_commit(void *ctx, const struct ring_point *point)
 static void on_record(void *ctx, const struct ring_record *record)
 {
     struct simctl *c = ctx;
+    if (record->kind == RING_RECORD_AUDIT) {
+        c->audited = record->revision;
+    }
     simworld_note(c->f->world, record->revision << 16 ^ record->position << 4 ^ record->kind);
 }
 
@@ -195,10 +198,31 @@ static void on_changed(void *ctx, const struct changes *changes)
     if (c->dying || c->ring == NULL) {
         return;
     }
+    c->changed = changes == NULL ? 0 : changes->n;
     if (changes != NULL) {
         simmodel_changed(c->f, c->node, ring_store(c->ring), changes);
     }
     simlink_changed(c, changes);
+}
+
+static void hand_over(void *arg, uint64_t life, uint64_t b)
+{
+    struct simctl *c = arg;
+    (void)b;
+    if (c->up && c->life == life) {
+        c->f->stats.guarded++;
+        c->handing_over = false;
+        simworld_hand_over(c->f->world, c->node);
+    }
+}
+
+static void on_hand_over(void *ctx)
+{
+    struct simctl *c = ctx;
+    if (!c->handing_over) {
+        c->handing_over = true;
+        simworld_later_on(c->f->world, c->node, 1, hand_over, c, c->life, 0);
+    }
 }
 
 static void on_refused(void *ctx, uint32_t n_commands, const struct err *err)
@@ -226,6 +250,7 @@ static const struct ring_io ring_io = {
     .record = on_record,
     .keeps_up = on_keeps_up,
     .changed = on_changed,
+    .hand_over = on_hand_over,
     .refused = on_refused,
     .die = on_die,
 };
@@ -247,13 +272,13 @@ static void load(struct simctl *c)
 
 static void app_boot(void *ctx, unsigned node, uint64_t *ret_index, uint64_t *ret_term)
 {
-    static const struct leader_settings settings = {
+    struct fleet *f = ctx;
+    const struct leader_settings settings = {
         .lost_after_ms = SIMCTL_LOST_MS,
         .grace_ms = SIMCTL_GRACE_MS,
         .plan_items_max = 1000,
-        .loss_percent = SIMCTL_LOSS_PERCENT,
+        .loss_percent = f->opt.loss_percent,
     };
-    struct fleet *f = ctx;
     struct simctl *c = f->controllers[node];
     assert(!c->up);
     c->life++;
@@ -265,6 +290,7 @@ static void app_boot(void *ctx, unsigned node, uint64_t *ret_index, uint64_t *re
     c->read_posted = false;
     c->link_posted = false;
     c->taking = false;
+    c->handing_over = false;
     c->reads_done = 0;
     c->ring = ring_open(f->codec, &settings, &ring_io, c, f->mem);
     if (c->ckpt.at.index > 0) {

@@ -15,7 +15,6 @@
 
 #define SIMCTL_LOST_MS      30000u /* As controller/program has them. */
 #define SIMCTL_GRACE_MS     30000u
-#define SIMCTL_LOSS_PERCENT 0u
 #define SIMCTL_SILENT_MS    15000u
 #define SIMCTL_HEARTBEAT_MS 5000u
 #define SIMCTL_LEASE_MS     22500u /* Three quarters of SIMCTL_LOST_MS, as in production. */
@@ -56,6 +55,9 @@ struct simctl {
     bool turn_posted;
     uint64_t alarm; /* Counts wishes: the latest counts. */
     uint64_t seen_mono;
+    uint32_t changed; /* Rows that the latest command changed. */
+    uint64_t audited; /* Revision of the latest record of the audit. */
+    bool handing_over;
     struct buf out;   /* The message to a node that is being sent. */
     struct buf entry; /* Proposed, not in the log yet. */
     bool has_entry;

@@ -275,6 +275,7 @@ void simlink_message(struct fleet *f, struct simstream *stream, struct str bytes
     if (s == NULL || !c->up || s->state == SIMSESSION_ENDED) {
         return;
     }
+    f->heard_us = simworld_now_us(f->world);
     arena_init(&arena, f->mem);
     if (pbc_unpack(&ecs__agent__v1__agent_message__descriptor, bytes, &arena, &m, &err) != 0) {
         if (!spoiled) {

@@ -2,12 +2,18 @@
  * (containers), I9 (tokens), I10 (revisions), I11 (deployments), time. */
 #include "tests/sim/simmodel.h"
 
+#include "tests/sim/simctl.h"
+
 #include "common/base/hash.h"
 #include "common/base/map.h"
+#include "controller/core/schema.h"
+#include "controller/core/schema_tables.h"
 
 #include <string.h>
 
-#define PORT_BITS 65536u
+#define PORT_BITS   65536u
+#define STOPPED_MAX 64u
+#define BLIND_US    (3ull * SIMCTL_LOST_MS * 1000) /* And half an election. */
 
 struct seen_task { /* One task that ever was. */
     struct id id;
@@ -36,7 +42,10 @@ struct simmodel {
     struct fleet *f;
     uint64_t revision; /* Of the latest command that was looked at. */
     int64_t now;
+    uint64_t digest; /* At m->revision. */
     uint64_t acked;
+    uint32_t stopped[STOPPED_MAX]; /* Services whose running tasks this command stops. */
+    unsigned n_stopped;
     struct ring_point *points; /* By index: what was reached there. */
     uint64_t cap_points;
     struct seen_task *tasks;
@@ -172,6 +181,44 @@ static void check_bounds(struct simmodel *m, const struct store *store, const st
     }
 }
 
+/* I11: when the controllers stop a task that runs, enough others do; later in the command. */
+static void note_stop(struct simmodel *m, const struct task *t)
+{
+    for (unsigned i = 0; i < m->n_stopped; i++) {
+        if (m->stopped[i] == t->service) {
+            return;
+        }
+    }
+    if (m->n_stopped < STOPPED_MAX) {
+        m->stopped[m->n_stopped++] = t->service;
+    }
+}
+
+static void check_stops(struct simmodel *m, const struct store *store)
+{
+    for (unsigned i = 0; i < m->n_stopped; i++) {
+        const struct service *v = store_service(store, m->stopped[i]);
+        uint32_t n = 0;
+        uint32_t least;
+        if (v == NULL || v->status != SERVICE_ACTIVE) {
+            continue;
+        }
+        for (uint32_t slot = v->first_task; slot != SLOT_NONE;
+             slot = store_task(store, slot)->in_service.next) {
+            const struct task *t = store_task(store, slot);
+            n += t->status == TASK_RUNNING && t->desired == TASK_RUNNING;
+        }
+        least = v->desired * v->min_percent / 100;
+        if (n < least) {
+            fleet_fail(m->f,
+                       "I11: service %u wants %u, at least %u healthy; a task that ran was stopped "
+                       "and %u are left",
+                       m->stopped[i], v->desired, least, n);
+        }
+    }
+    m->n_stopped = 0;
+}
+
 static void new_task(struct simmodel *m, const struct store *store, uint32_t slot,
                      const struct task *t)
 {
@@ -213,6 +260,10 @@ static void old_task(struct simmodel *m, const struct store *store, struct seen_
     }
     if (t->status == TASK_STOPPED && s->status != TASK_STOPPED) {
         take(m, store, t, true);
+    }
+    if (t->desired == TASK_STOPPED && s->desired != TASK_STOPPED && t->status == TASK_RUNNING &&
+        s->status == TASK_RUNNING && t->stop_code == STOP_SERVICE_SCHEDULER) {
+        note_stop(m, t);
     }
     if (t->status == TASK_RUNNING && s->status < TASK_RUNNING) {
         m->f->stats.tasks_run++;
@@ -269,12 +320,37 @@ static void family_changed(struct simmodel *m, const struct store *store, uint32
     f->last = def->revision > f->last ? def->revision : f->last;
 }
 
+/* I2: what changed is in the digest, row for row. */
+static void check_digest(struct simmodel *m, const struct store *store,
+                         const struct changes *changes)
+{
+    const struct meta *meta = store_meta(store);
+    uint64_t digest = hash_mix(m->digest, (uint64_t)meta->now);
+    for (uint32_t i = 0; i < changes->n; i++) {
+        const struct change *c = &changes->v[i];
+        const void *row = store_row(store, c->kind, c->slot);
+        uint64_t hash =
+            row == NULL || c->kind == KIND_META ? 0 : schema_hash(schema_of_kind(c->kind), row, 1);
+        digest = hash_mix(hash_mix(digest, (uint64_t)c->kind << 32 | c->slot), hash);
+    }
+    if (m->revision > 1 && digest != meta->digest) {
+        fleet_fail(m->f, "I2: the digest of revision %llu leaves out a row that changed",
+                   (unsigned long long)meta->revision);
+    }
+    m->digest = meta->digest;
+}
+
 /* A node that is given up must start nothing any more of what was its own: its lease is over (I8).
  * Those that users deregister by force may not have heard of it yet. */
 static void note_lost(struct simmodel *m, const struct store *store, uint32_t slot)
 {
     const struct node *n = store_node(store, slot);
+    unsigned n_alive = 1; /* It was, until now. */
     bool lost = false;
+    for (uint32_t i = 0; i < store_slots(store, KIND_NODE); i++) {
+        const struct node *other = store_node(store, i);
+        n_alive += other != NULL && other != n && (other->connected || other->n_active > 0);
+    }
     if (n == NULL || n->connected || n->n_active > 0 || n->status == NODE_INACTIVE) {
         return;
     }
@@ -287,6 +363,11 @@ static void note_lost(struct simmodel *m, const struct store *store, uint32_t sl
         }
     }
     m->f->stats.lost_nodes += lost;
+    if (lost && m->f->opt.loss_percent > 0 && n_alive > 1 &&
+        simworld_now_us(m->f->world) > m->f->heard_us + BLIND_US) {
+        fleet_fail(m->f, "node %u is given up %llu s after any node was heard", slot,
+                   (unsigned long long)(simworld_now_us(m->f->world) - m->f->heard_us) / 1000000);
+    }
 }
 
 void simmodel_changed(struct fleet *f, unsigned node, const struct store *store,
@@ -305,6 +386,7 @@ void simmodel_changed(struct fleet *f, unsigned node, const struct store *store,
     m->revision = meta->revision;
     m->now = meta->now;
     f->stats.commands++;
+    check_digest(m, store, changes);
     for (uint32_t i = 0; i < changes->n; i++) { /* Ends first: what they held may be taken again. */
         const struct task *t =
             changes->v[i].kind == KIND_TASK ? store_task(store, changes->v[i].slot) : NULL;
@@ -325,6 +407,7 @@ void simmodel_changed(struct fleet *f, unsigned node, const struct store *store,
             note_lost(m, store, changes->v[i].slot);
         }
     }
+    check_stops(m, store);
 }
 
 void simmodel_loaded(struct fleet *f, unsigned node, const struct ring_point *point,

@@ -5,12 +5,22 @@
 #include <assert.h>
 #include <string.h>
 
-static uint64_t now_ms(const struct simnode *n)
+uint64_t simnode_now_ms(const struct simnode *n)
 {
-    return n->w->now_us / 1000 + n->clock_offset_ms;
+    int64_t us = (int64_t)n->w->now_us;
+    return (uint64_t)(us + us / (int64_t)PPM * n->drift_ppm) / 1000 + n->clock_offset_ms;
 }
 
-static void must(struct simnode *n, int rv, const struct err *err, const char *what)
+/* When its clock will show at_ms, about: a tick that comes too soon is followed by another. */
+static uint64_t when_us(const struct simnode *n, uint64_t at_ms)
+{
+    uint64_t now = simnode_now_ms(n);
+    int64_t us = at_ms > now ? (int64_t)((at_ms - now) * 1000) : 0;
+    us -= us / (int64_t)PPM * n->drift_ppm;
+    return n->w->now_us + (uint64_t)us;
+}
+
+void simnode_must(struct simnode *n, int rv, const struct err *err, const char *what)
 {
     if (rv != 0) {
         simworld_fail(n->w, "controller %u: %s: %s", n->at + 1, what, err->text);
@@ -20,29 +30,23 @@ static void must(struct simnode *n, int rv, const struct err *err, const char *w
 /* After every input: die if the disk did, otherwise look when to wake up next. */
 static void after(struct simnode *n)
 {
-    uint64_t at_ms;
-    uint64_t at_us;
     if (!n->up) {
         return;
     }
     if (n->w->opt.plant == SIMPLANT_EARLY_ACK && !n->doomed) {
         struct err err = {0};
-        must(n, replica_persisted(n->replica, now_ms(n), n->last_ticket, &err), &err, "persisted");
+        simnode_must(n, replica_persisted(n->replica, simnode_now_ms(n), n->last_ticket, &err),
+                     &err, "persisted");
     }
     if (n->doomed) {
         n->w->stats.faults++;
         simnode_crash(n);
         return;
     }
-    at_ms = replica_deadline_ms(n->replica);
-    at_us = at_ms > n->clock_offset_ms ? (at_ms - n->clock_offset_ms) * 1000 : 0;
-    if (at_us < n->w->now_us) {
-        at_us = n->w->now_us;
-    }
     if (n->tick == NULL) {
         n->tick = simworld_event(n->w, EV_TICK, n->at, 0, 0);
     }
-    heap_set(&n->w->events, &n->tick->node, at_us);
+    heap_set(&n->w->events, &n->tick->node, when_us(n, replica_deadline_ms(n->replica)));
 }
 
 /* --- what the replica asks for --------------------------------------------------------------- */
@@ -83,7 +87,7 @@ static struct write_op *add_op(struct simnode *n, unsigned n_entries)
         uint64_t us = simworld_between(w, 50, 50 + w->opt.disk_us_max);
         if (simworld_chance(w, w->opt.stall)) {
             w->stats.stalled++;
-            us = simworld_between(w, us, 400000);
+            us = simworld_between(w, us, w->opt.stall_us_max > 0 ? w->opt.stall_us_max : 400000);
         }
         n->writing = true;
         simworld_event(w, EV_WRITE, n->at, us, 0);
@@ -173,6 +177,10 @@ static void on_apply(void *ctx, uint64_t index, const struct replica_entry *e)
 static void on_changed(void *ctx, const struct replica_status *s)
 {
     struct simnode *n = ctx;
+    if (s->term >= SIMWORLD_FORGED_TERM) {
+        simworld_fail(n->w, "controller %u believes a forger: term %llu", n->at + 1,
+                      (unsigned long long)s->term);
+    }
     if (s->state == RAFT_LEADER) {
         simcheck_leader(n->w, n->at, s->term);
     }
@@ -246,7 +254,7 @@ static void on_snapshot_send(void *ctx, uint64_t peer, uint64_t index)
 {
     struct simnode *n = ctx;
     bool was_busy = transfer_busy(n->transfer);
-    transfer_start(n->transfer, now_ms(n), peer, replica_status(n->replica).term, index);
+    transfer_start(n->transfer, simnode_now_ms(n), peer, replica_status(n->replica).term, index);
     if (!was_busy && transfer_busy(n->transfer)) {
         simworld_event(n->w, EV_TRANSFER_TICK, n->at, 100000, 0);
     }
@@ -292,162 +300,6 @@ static const struct replica_io replica_io = {
     .members = on_members,
 };
 
-/* --- checkpoints on the wire ----------------------------------------------------------------- */
-
-/* The k-th byte of the checkpoint of a state: its three numbers, then a pattern. */
-static uint8_t snapshot_byte(const struct simstate *s, uint64_t k)
-{
-    const uint64_t words[3] = {s->index, s->term, s->digest};
-    if (k < 24) {
-        return (uint8_t)(words[k / 8] >> (k % 8 * 8));
-    }
-    return (uint8_t)(s->digest + k * 31);
-}
-
-static void xfer_send(void *ctx, uint64_t peer, const struct message *m)
-{
-    struct simnode *n = ctx;
-    simworld_send(n->w, n->at, m, peer);
-}
-
-static int xfer_conf_at(void *ctx, uint64_t index, uint8_t buf[REPLICA_CONF_MAX], size_t *ret_len,
-                        uint64_t *ret_conf_index, struct err *err)
-{
-    struct simnode *n = ctx;
-    return replica_conf_at(n->replica, index, buf, ret_len, ret_conf_index, err);
-}
-
-struct simsnapshot { /* Being sent: a copy, as the real ones are. */
-    struct simstate state;
-    struct buf bytes; /* With an app: what comes after the first 24. */
-};
-
-static int xfer_open(void *ctx, void **ret_handle, struct transfer_meta *ret, struct err *err)
-{
-    struct simnode *n = ctx;
-    const struct simapp *app = n->w->opt.app;
-    struct simsnapshot *s;
-    uint64_t size = n->w->opt.snapshot_bytes;
-    if (n->checkpoint.index == 0) {
-        return err_set(err, ERR_AGAIN, "no checkpoint");
-    }
-    s = mem_alloc(&n->w->mem, sizeof *s);
-    s->state = n->checkpoint;
-    buf_init(&s->bytes, &n->w->mem, SIMWORLD_CHECKPOINT_MAX);
-    if (app != NULL) {
-        app->snapshot(app->ctx, n->at, &s->bytes);
-        size = 24 + s->bytes.len;
-    }
-    *ret_handle = s;
-    *ret = (struct transfer_meta){s->state.index, s->state.term, size};
-    return 0;
-}
-
-static int xfer_read(void *ctx, void *handle, uint64_t offset, uint8_t *to, size_t size,
-                     size_t *ret_n, struct err *err)
-{
-    const struct simsnapshot *s = handle;
-    const struct simnode *n = ctx;
-    (void)err;
-    for (size_t k = 0; k < size; k++) {
-        uint64_t at = offset + k;
-        to[k] = n->w->opt.app != NULL && at >= 24 ? s->bytes.data[at - 24]
-                                                  : snapshot_byte(&s->state, at);
-    }
-    *ret_n = size;
-    return 0;
-}
-
-static void xfer_close(void *ctx, void *handle)
-{
-    struct simnode *n = ctx;
-    struct simsnapshot *s = handle;
-    buf_close(&s->bytes);
-    mem_free(&n->w->mem, s, sizeof *s);
-}
-
-static bool xfer_wanted(void *ctx, const struct replica_snapshot *s)
-{
-    struct simnode *n = ctx;
-    struct replica_status now = replica_status(n->replica);
-    return !now.installing && s->index > now.applied;
-}
-
-static int xfer_begin(void *ctx, const struct transfer_meta *meta, struct err *err)
-{
-    struct simnode *n = ctx;
-    (void)err;
-    n->incoming = (struct simstate){meta->index, meta->term, 0};
-    n->incoming_size = meta->size;
-    n->incoming_got = 0;
-    buf_clear(&n->incoming_bytes);
-    return 0;
-}
-
-static int xfer_chunk(void *ctx, const uint8_t *bytes, size_t size, struct err *err)
-{
-    struct simnode *n = ctx;
-    for (size_t k = 0; k < size; k++) {
-        uint64_t at = n->incoming_got + k;
-        if (at >= 16 && at < 24) {
-            n->incoming.digest |= (uint64_t)bytes[k] << ((at - 16) * 8);
-        }
-        if (at >= 24 && n->w->opt.app != NULL) {
-            buf_put(&n->incoming_bytes, &bytes[k], 1);
-        } else if (at >= 24 && bytes[k] != snapshot_byte(&n->incoming, at)) {
-            return err_set(err, ERR_CORRUPT, "checkpoint differs at %llu", (unsigned long long)at);
-        }
-    }
-    n->incoming_got += size;
-    return 0;
-}
-
-static int xfer_end(void *ctx, struct err *err)
-{
-    struct simnode *n = ctx;
-    if (n->incoming_got != n->incoming_size) {
-        return err_set(err, ERR_CORRUPT, "checkpoint is cut");
-    }
-    return 0;
-}
-
-static void xfer_abort(void *ctx)
-{
-    (void)ctx;
-}
-
-static void xfer_arrived(void *ctx, uint64_t peer, uint64_t term, const struct replica_snapshot *s)
-{
-    struct simnode *n = ctx;
-    struct err err = {0};
-    must(n, replica_snapshot_receive(n->replica, now_ms(n), peer, term, s, &err), &err,
-         "snapshot receive");
-}
-
-static void xfer_trouble(void *ctx, uint64_t peer, const struct err *err)
-{
-    struct simnode *n = ctx;
-    if (err->code != ERR_AGAIN && err->code != ERR_NOTFOUND) {
-        simworld_fail(n->w, "controller %u: transfer with %llu: %s", n->at + 1,
-                      (unsigned long long)peer, err->text);
-    }
-}
-
-static const struct transfer_io transfer_io = {
-    .send = xfer_send,
-    .conf_at = xfer_conf_at,
-    .open = xfer_open,
-    .read = xfer_read,
-    .close = xfer_close,
-    .wanted = xfer_wanted,
-    .begin = xfer_begin,
-    .chunk = xfer_chunk,
-    .end = xfer_end,
-    .abort = xfer_abort,
-    .arrived = xfer_arrived,
-    .trouble = xfer_trouble,
-};
-
 /* --- life ------------------------------------------------------------------------------------ */
 
 void simnode_init(struct simnode *n, struct simworld *w, unsigned at)
@@ -457,6 +309,7 @@ void simnode_init(struct simnode *n, struct simworld *w, unsigned at)
     n->id = at + 1;
     n->disk = simdisk_open(&w->mem);
     n->clock_offset_ms = prng_below(&w->prng, 1000000);
+    n->drift_ppm = (int64_t)prng_below(&w->prng, 2ull * w->opt.drift_ppm + 1) - w->opt.drift_ppm;
     list_init(&n->writes);
     list_init(&n->proposals);
     list_init(&n->reads);
@@ -551,13 +404,13 @@ static int boot(struct simnode *n, struct err *err)
     }
     rv = durable_open(simdisk_disk(n->disk), &n->w->mem, &set, &n->durable, err);
     if (rv == 0) {
-        rv = transfer_open(&n->w->mem, &transfer_io, n, &n->transfer);
+        rv = transfer_open(&n->w->mem, &simnode_transfer_io, n, &n->transfer);
     }
     if (rv == 0) {
         rv = replica_open(&rset, &n->w->mem, &replica_io, n, &n->replica, err);
     }
     if (rv == 0) {
-        rv = replica_start(n->replica, now_ms(n), durable_boot(n->durable), err);
+        rv = replica_start(n->replica, simnode_now_ms(n), durable_boot(n->durable), err);
     }
     if (rv == 0) {
         durable_boot_done(n->durable);
@@ -616,6 +469,7 @@ void simnode_start(struct simnode *n)
                       (unsigned long long)n->reached);
     }
     n->up = true;
+    n->rolls[n->n_rolls++ % SIMNODE_ROLLS] = replica_status(n->replica).last + 1;
     replica_set_capacity(n->replica, n->full ? 1 : UINT16_MAX);
     simworld_trace(n->w, "controller %u: up, checkpoint %llu, log %llu to %llu", n->at + 1,
                    (unsigned long long)n->checkpoint.index,
@@ -626,20 +480,38 @@ void simnode_start(struct simnode *n)
 
 /* --- events ---------------------------------------------------------------------------------- */
 
-void simnode_deliver(struct simnode *n, uint64_t from, const uint8_t *body, size_t len)
+/* Does this controller not know yet that the member is gone? */
+static bool is_behind(const struct simnode *n, uint64_t id)
+{
+    struct membership c;
+    return !replica_conf(n->replica, &c) || id > c.last_id || membership_find(&c, id) != NULL ||
+           replica_is_changing(n->replica);
+}
+
+void simnode_deliver(struct simnode *n, const struct simevent *e)
 {
     struct raft_entry entries[REPLICA_BATCH_MAX];
     struct message m;
     struct err err = {0};
-    if (!replica_is_known(n->replica, from)) {
+    int rv;
+    if (!replica_is_known(n->replica, e->from) || (e->forged && is_behind(n, e->from))) {
         return;
     }
-    must(n, message_decode(body, len, entries, &m, &err), &err, "decode");
+    rv = message_decode(e->bytes, e->len, entries, &m, &err);
+    if (e->spoiled) {
+        if (rv == 0) {
+            simworld_fail(n->w, "controller %u takes the first %zu bytes of a message for one",
+                          n->at + 1, e->len);
+        }
+        return; /* And ends the connection, which is made again. */
+    }
+    simnode_must(n, rv, &err, "decode");
     if (m.kind == MESSAGE_REPLICA) {
-        m.replica.peer = from;
-        must(n, replica_receive(n->replica, now_ms(n), &m.replica, &err), &err, "receive");
+        m.replica.peer = e->from;
+        simnode_must(n, replica_receive(n->replica, simnode_now_ms(n), &m.replica, &err), &err,
+                     "receive");
     } else {
-        transfer_receive(n->transfer, now_ms(n), from, &m);
+        transfer_receive(n->transfer, simnode_now_ms(n), e->from, &m);
     }
     after(n);
 }
@@ -648,19 +520,30 @@ void simnode_tick(struct simnode *n)
 {
     struct err err = {0};
     n->tick = NULL; /* The event is gone. */
-    must(n, replica_tick(n->replica, now_ms(n), &err), &err, "tick");
+    simnode_must(n, replica_tick(n->replica, simnode_now_ms(n), &err), &err, "tick");
     after(n);
+}
+
+/* After a start, and where entries are replaced, the log goes on in a new file. */
+static void note_roll(struct simnode *n, uint64_t index)
+{
+    n->rolls[n->n_rolls++ % SIMNODE_ROLLS] = index;
 }
 
 static int run_writes(struct simnode *n, uint64_t *ret_ticket, struct err *err)
 {
     struct logfile *log = durable_log(n->durable);
+    uint64_t trimmed = 0;
     int rv = 0;
     while (rv == 0 && !list_empty(&n->writes)) {
         struct write_op *op = container_of(n->writes.next, struct write_op, link);
         if (op->kind == OP_TRIM) {
             rv = logfile_trim(log, op->index, err);
+            trimmed = op->index;
         } else {
+            if (op->index <= logfile_last(log)) {
+                note_roll(n, op->index);
+            }
             rv = logfile_append(log, op->index, op->entries, op->n, err);
             *ret_ticket = op->ticket;
         }
@@ -668,6 +551,9 @@ static int run_writes(struct simnode *n, uint64_t *ret_ticket, struct err *err)
     }
     if (rv == 0) {
         rv = logfile_flush(log, err);
+    }
+    if (rv == 0 && trimmed > 0) {
+        simcheck_log(n->w, n->at, trimmed, logfile_last(log), logfile_bytes(log));
     }
     if (rv == 0 && prng_below(&n->w->prng, 10) == 0) {
         rv = logfile_mark(log, err);
@@ -696,7 +582,8 @@ void simnode_write(struct simnode *n)
     if (rv != 0) {
         n->doomed = true;
     } else if (ticket > 0) {
-        must(n, replica_persisted(n->replica, now_ms(n), ticket, &err), &err, "persisted");
+        simnode_must(n, replica_persisted(n->replica, simnode_now_ms(n), ticket, &err), &err,
+                     "persisted");
     }
     after(n);
 }
@@ -732,24 +619,25 @@ void simnode_install(struct simnode *n)
             return;
         }
         durable_install_end(n->durable);
-        must(n, durable_joined(n->durable, &err), &err, "joined");
+        simnode_must(n, durable_joined(n->durable, &err), &err, "joined");
         n->w->stats.installs++;
         if (n->w->opt.app != NULL) {
             n->w->opt.app->installed(n->w->opt.app->ctx, n->at);
         }
         simworld_trace(n->w, "controller %u: installed %llu", n->at + 1,
                        (unsigned long long)n->install.index);
-        must(n, replica_snapshot_installed(n->replica, now_ms(n), &err), &err, "installed");
+        simnode_must(n, replica_snapshot_installed(n->replica, simnode_now_ms(n), &err), &err,
+                     "installed");
         after(n);
         return;
     }
-    must(n, rv, &err, "install");
+    simnode_must(n, rv, &err, "install");
     simworld_event(n->w, EV_INSTALL, n->at, simworld_between(n->w, 100, 20000), 0);
 }
 
 void simnode_transfer_tick(struct simnode *n)
 {
-    transfer_tick(n->transfer, now_ms(n));
+    transfer_tick(n->transfer, simnode_now_ms(n));
     if (transfer_busy(n->transfer)) {
         simworld_event(n->w, EV_TRANSFER_TICK, n->at, 100000, 0);
     }
@@ -777,14 +665,14 @@ int simnode_propose(struct simnode *n, size_t len, uint64_t *ret_index)
     p->index = replica_status(n->replica).last + 1; /* It may be applied before the call returns. */
     b = (struct raft_buffer){bytes, len};
     list_push(&n->proposals, &p->link);
-    rv = replica_propose(n->replica, now_ms(n), &b, 1, &index, &err);
+    rv = replica_propose(n->replica, simnode_now_ms(n), &b, 1, &index, &err);
     mem_free(&n->w->mem, bytes, len);
     if (rv != 0) {
         list_remove(&p->link);
         mem_free(&n->w->mem, p, sizeof *p);
         n->w->stats.refused++;
         if (rv != ERR_NOTLEADER && rv != ERR_AGAIN && rv != ERR_FULL && rv != ERR_TOOBIG) {
-            must(n, rv, &err, "propose");
+            simnode_must(n, rv, &err, "propose");
         }
         return rv;
     }
@@ -804,12 +692,12 @@ int simnode_propose_bytes(struct simnode *n, const uint8_t *bytes, size_t len)
     int rv;
     assert(n->up && n->app_index == 0);
     n->app_index = replica_status(n->replica).last + 1; /* It may be applied before the return. */
-    rv = replica_propose(n->replica, now_ms(n), &b, 1, &index, &err);
+    rv = replica_propose(n->replica, simnode_now_ms(n), &b, 1, &index, &err);
     if (rv != 0) {
         n->app_index = 0;
         n->w->stats.refused++;
         if (rv != ERR_NOTLEADER && rv != ERR_AGAIN && rv != ERR_FULL && rv != ERR_TOOBIG) {
-            must(n, rv, &err, "propose");
+            simnode_must(n, rv, &err, "propose");
         }
         return rv;
     }
@@ -821,7 +709,7 @@ int simnode_propose_bytes(struct simnode *n, const uint8_t *bytes, size_t len)
 int simnode_ask(struct simnode *n, uint64_t *ret_ticket)
 {
     struct err err = {0};
-    int rv = replica_read(n->replica, now_ms(n), ret_ticket, &err);
+    int rv = replica_read(n->replica, simnode_now_ms(n), ret_ticket, &err);
     if (rv == 0) {
         after(n);
     }
@@ -848,7 +736,7 @@ int simnode_read(struct simnode *n)
         check_read(n, need);
         return 0;
     }
-    rv = replica_read(n->replica, now_ms(n), &ticket, &err);
+    rv = replica_read(n->replica, simnode_now_ms(n), &ticket, &err);
     if (rv != 0) {
         return rv;
     }
@@ -868,7 +756,8 @@ void simnode_peer_closed(struct simnode *n, uint64_t peer)
 {
     struct err err = {0};
     if (n->up && n->paused_until_us <= n->w->now_us) {
-        must(n, replica_peer_closed(n->replica, now_ms(n), peer, &err), &err, "peer closed");
+        simnode_must(n, replica_peer_closed(n->replica, simnode_now_ms(n), peer, &err), &err,
+                     "peer closed");
         after(n);
     }
 }
@@ -880,7 +769,7 @@ int simnode_handover(struct simnode *n, uint64_t to)
     if (!n->up || n->paused_until_us > n->w->now_us) {
         return ERR_UNAVAILABLE;
     }
-    rv = replica_transfer(n->replica, now_ms(n), to, &err);
+    rv = replica_transfer(n->replica, simnode_now_ms(n), to, &err);
     if (rv == 0) {
         n->w->stats.handovers++;
         after(n);
@@ -896,10 +785,10 @@ int simnode_change(struct simnode *n, const struct replica_change *change)
     if (!n->up || n->paused_until_us > n->w->now_us) {
         return ERR_UNAVAILABLE;
     }
-    rv = replica_change(n->replica, now_ms(n), change, &index, &err);
+    rv = replica_change(n->replica, simnode_now_ms(n), change, &index, &err);
     memcpy(n->error, err.text, sizeof n->error);
     if (rv == ERR_INTERNAL || rv == ERR_NOMEM) {
-        must(n, rv, &err, "change");
+        simnode_must(n, rv, &err, "change");
     }
     simworld_trace(n->w, "controller %llu: change %d of %llu: %s", (unsigned long long)n->id,
                    (int)change->kind, (unsigned long long)change->id, rv == 0 ? "ok" : err.text);
@@ -944,12 +833,13 @@ void simnode_checkpoint(struct simnode *n)
     if (app != NULL) {
         app->checkpoint(app->ctx, n->at);
     }
-    must(n, replica_conf_at(n->replica, s.index, conf, &s.conf_len, &s.conf_index, &err), &err,
-         "members");
+    simnode_must(n, replica_conf_at(n->replica, s.index, conf, &s.conf_len, &s.conf_index, &err),
+                 &err, "members");
     s.conf = conf;
-    must(n, durable_note_checkpoint(n->durable, &s, &err), &err, "checkpoint");
-    must(n, replica_snapshot_taken(n->replica, now_ms(n), s.index, n->w->opt.trailing, &err), &err,
-         "snapshot taken");
+    simnode_must(n, durable_note_checkpoint(n->durable, &s, &err), &err, "checkpoint");
+    simnode_must(
+        n, replica_snapshot_taken(n->replica, simnode_now_ms(n), s.index, n->w->opt.trailing, &err),
+        &err, "snapshot taken");
     add_op(n, 0)->kind = OP_TRIM;
     container_of(n->writes.prev, struct write_op, link)->index =
         replica_status(n->replica).first - 1;

@@ -134,9 +134,8 @@ static int decide_run(struct attempt *a, struct command *cmd, struct arena *aren
     return 0;
 }
 
-static int decide(struct ring_write *w, struct command *cmd, struct arena *arena, struct err *err)
+static int decide_kind(struct attempt *a, struct command *cmd, struct arena *arena, struct err *err)
 {
-    struct attempt *a = container_of(w, struct attempt, write);
     switch (a->op.kind) {
     case OP_SETUP_CLUSTER:
         cmd->kind = CMD_CLUSTER_CREATE;
@@ -187,6 +186,31 @@ static int decide(struct ring_write *w, struct command *cmd, struct arena *arena
     return ERR_INTERNAL;
 }
 
+static int decide(struct ring_write *w, struct command *cmd, struct arena *arena, struct err *err)
+{
+    struct attempt *a = container_of(w, struct attempt, write);
+    int rv = decide_kind(a, cmd, arena, err);
+    if (rv == 0) {
+        cmd->call = STR("Call");
+        cmd->caller = STR("client");
+    }
+    return rv;
+}
+
+/* I13: what is refused changes nothing, and whatever is answered is in the audit. */
+static void check_effect(const struct attempt *a, const struct result *r)
+{
+    struct simctl *c = a->c;
+    if (r->reject != REJECT_NONE && c->changed != 0) {
+        fleet_fail(c->f, "I13: operation %d was refused (%s), and changed %u rows", (int)a->op.kind,
+                   r->text, c->changed);
+    }
+    if (c->audited != r->revision) {
+        fleet_fail(c->f, "I13: operation %d is answered at revision %llu and not in the audit",
+                   (int)a->op.kind, (unsigned long long)r->revision);
+    }
+}
+
 static void take_result(struct attempt *a, const struct result *r)
 {
     const struct store *store = ring_store(a->c->ring);
@@ -217,6 +241,7 @@ static void done(struct ring_write *w, int status, const struct result *result,
     (void)err;
     a->answer.status = status;
     if (status == 0 && result != NULL) {
+        check_effect(a, result);
         take_result(a, result);
     } else if (status == 0) {
         a->answer.revision = store_meta(ring_store(a->c->ring))->revision;

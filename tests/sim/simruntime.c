@@ -13,6 +13,8 @@ const char *simruntime_name(uint32_t container)
     return names[container];
 }
 
+#define LEFTOVER_MS (TOMBSTONE_MS + 120000) /* Of a tombstone; then it must be gone. */
+
 enum work { WORK_PULL, WORK_CREATE, WORK_STARTED, WORK_STOP, WORK_REMOVE };
 
 struct request { /* One operation; its answer is for the process that asked. */
@@ -41,10 +43,27 @@ static struct simcontainer *find(struct simagent *a, struct id task, uint32_t co
 /* --- ends ----------------------------------------------------------------------------------------
  */
 
-static void ended(struct simagent *a, struct simcontainer *c, int code)
+/* The agent hears of it, if it is there to listen. */
+static void tell_exit(void *arg, uint64_t life, uint64_t process)
 {
+    struct simagent *a = arg;
     struct event event = {.kind = EVENT_EXITED};
     struct exec_exit exit;
+    if (!a->up || a->life != process || simagent_holds(a, tell_exit, a, life, process)) {
+        return;
+    }
+    for (size_t i = 0; i < a->n_containers; i++) {
+        if (a->containers[i].life == life) {
+            exit = a->containers[i].exit;
+            event.exit = &exit;
+            (void)simagent_feed(a, &event);
+            return;
+        }
+    }
+}
+
+static void ended(struct simagent *a, struct simcontainer *c, int code)
+{
     c->state = EXEC_EXITED;
     c->exit = (struct exec_exit){
         .key = {c->task, simruntime_name(c->container)},
@@ -53,11 +72,7 @@ static void ended(struct simagent *a, struct simcontainer *c, int code)
         .finished_at_ms = (uint64_t)simagent_now(a).wall_ms,
     };
     a->f->stats.exits++;
-    exit = c->exit;
-    event.exit = &exit;
-    if (a->up) {
-        (void)simagent_feed(a, &event);
-    }
+    tell_exit(a, c->life, a->life);
 }
 
 static void end_of(void *arg, uint64_t life, uint64_t code)
@@ -232,12 +247,13 @@ static void work(void *arg, uint64_t x, uint64_t y)
 {
     struct request *q = arg;
     struct simagent *a = q->a;
-    (void)x;
-    (void)y;
     if (a->host_life != q->host_life ||
         ((!a->up || a->life != q->life) && (q->work == WORK_PULL || q->task.lo % 2 == 0))) {
         mem_free(a->f->mem, q, sizeof *q);
         return;
+    }
+    if (q->work != WORK_CREATE && simagent_holds(a, work, q, x, y)) {
+        return; /* Nobody takes the answer. */
     }
     switch (q->work) {
     case WORK_PULL:
@@ -359,6 +375,29 @@ static bool listed(struct id id, const struct id *ids, uint32_t n)
         }
     }
     return false;
+}
+
+bool simagent_is_clean(const struct simagent *a, char why[256])
+{
+    struct moment now = simagent_now(a);
+    for (size_t i = 0; i < a->n_containers; i++) {
+        const struct simcontainer *c = &a->containers[i];
+        const struct task *t = reconcile_find(a->r, c->task);
+        if (t == NULL || t->phase == TASK_FORGOTTEN) {
+            (void)snprintf(why, 256, "I18: agent %u has a container of a task that is over",
+                           a->at + 1);
+            return false;
+        }
+    }
+    for (size_t i = 0; i < a->journal.n; i++) {
+        const struct task *t = &a->journal.rows[i].saved;
+        if (t->phase == TASK_FORGOTTEN && now.wall_ms > t->forgotten_at + LEFTOVER_MS) {
+            (void)snprintf(why, 256, "I18: agent %u still knows a task that it forgot long ago",
+                           a->at + 1);
+            return false;
+        }
+    }
+    return true;
 }
 
 bool simagent_runs_exactly(const struct simagent *a, const struct id *ids, uint32_t n,

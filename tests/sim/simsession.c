@@ -82,7 +82,8 @@ void simagent_send(struct simagent *a, const struct agent_message *m)
 static void no_welcome(void *arg, uint64_t life, uint64_t attempt)
 {
     struct simagent *a = arg;
-    if (a->up && a->life == life && a->attempt == attempt && !a->session_up) {
+    if (a->up && a->life == life && a->attempt == attempt && !a->session_up &&
+        !simagent_holds(a, no_welcome, a, life, attempt)) {
         a->leader = -1;
         simagent_hang_up(a);
     }
@@ -128,7 +129,8 @@ static void dial(void *arg, uint64_t life, uint64_t attempt)
 {
     struct simagent *a = arg;
     unsigned node;
-    if (!a->up || a->life != life || a->attempt != attempt || a->stream != NULL) {
+    if (!a->up || a->life != life || a->attempt != attempt || a->stream != NULL ||
+        simagent_holds(a, dial, a, life, attempt)) {
         return;
     }
     node = a->leader >= 0 ? (unsigned)a->leader : a->next++ % a->f->opt.world.n;
@@ -152,7 +154,8 @@ static void beat(void *arg, uint64_t life, uint64_t attempt)
     struct heartbeat heartbeat = {0};
     struct agent_message m = {.heartbeat = &heartbeat};
     uint64_t now;
-    if (!a->up || a->life != life || a->attempt != attempt || !a->session_up) {
+    if (!a->up || a->life != life || a->attempt != attempt || !a->session_up ||
+        simagent_holds(a, beat, a, life, attempt)) {
         return;
     }
     now = simagent_now(a).boot_ms;

@@ -88,6 +88,9 @@ static uint64_t must_wait(struct flight *t)
     if (t->to == SIDE_CONTROLLER && simworld_is_paused(s->f->world, s->node)) {
         return STREAM_RETRY_US / 4;
     }
+    if (t->to == SIDE_AGENT && simagent_is_paused(s->f->agents[s->agent])) {
+        return STREAM_RETRY_US / 4;
+    }
     if (fleet_is_cut(s->f, s->agent, s->node, t->to) && s->open[t->to]) {
         t->tries++;
         if (t->tries < STREAM_TRIES) {

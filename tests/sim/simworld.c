@@ -120,7 +120,8 @@ uint64_t simworld_hash(const struct simworld *w)
 
 /* --- network --------------------------------------------------------------------------------- */
 
-static void post(struct simworld *w, unsigned from, unsigned to, const struct buf *frame)
+static struct simevent *post(struct simworld *w, unsigned from, unsigned to,
+                             const struct buf *frame)
 {
     uint64_t us = simworld_between(w, w->opt.delay_us_min, w->opt.delay_us_max);
     size_t len = frame->len - MESSAGE_HEAD;
@@ -132,6 +133,56 @@ static void post(struct simworld *w, unsigned from, unsigned to, const struct bu
     e = simworld_event(w, EV_DELIVER, to, us, len);
     e->from = w->nodes[from].id;
     memcpy(e->bytes, frame->data + MESSAGE_HEAD, len);
+    return e;
+}
+
+/* A vote that is asked for in a term far away, by a machine that was replaced and is still on.
+ * Whoever listens is lost to the cluster. */
+static void ask_vote(struct simworld *w, unsigned from, unsigned to)
+{
+    struct message m = {.kind = MESSAGE_REPLICA};
+    struct raft_request_vote *v = &m.replica.raft.request_vote;
+    uint64_t id = w->nodes[from].id - SIMWORLD_NODES_MAX;
+    struct simevent *e;
+    struct buf frame;
+    m.replica.kind = REPLICA_RAFT;
+    m.replica.raft.type = RAFT_REQUEST_VOTE;
+    v->term = SIMWORLD_FORGED_TERM;
+    v->candidate_id = id;
+    v->last_log_index = SIMWORLD_FORGED_TERM;
+    v->last_log_term = SIMWORLD_FORGED_TERM;
+    v->disrupt_leader = true;
+    buf_init(&frame, &w->mem, MESSAGE_HEAD + MESSAGE_BODY_MAX);
+    message_encode(&m, &frame);
+    e = post(w, from, to, &frame);
+    e->from = id;
+    e->forged = true;
+    buf_close(&frame);
+}
+
+/* Or a member's own message with a term that cannot be. */
+static void forge(struct simworld *w, unsigned from, unsigned to, const struct buf *frame)
+{
+    struct simevent *e;
+    w->stats.forged++;
+    if (w->nodes[from].id > SIMWORLD_NODES_MAX && prng_below(&w->prng, 2) == 0) {
+        ask_vote(w, from, to);
+        return;
+    }
+    e = post(w, from, to, frame);
+    put_u64(e->bytes + 1, UINT64_C(1) << 62);
+    e->spoiled = true;
+}
+
+/* The first bytes of a message, with a length to match. */
+static void shorten(struct simworld *w, unsigned from, unsigned to, const struct buf *frame)
+{
+    struct buf cut = *frame;
+    struct simevent *e;
+    cut.len = MESSAGE_HEAD + (size_t)simworld_between(w, 1, frame->len - MESSAGE_HEAD - 1);
+    e = post(w, from, to, &cut);
+    e->spoiled = true;
+    w->stats.shortened++;
 }
 
 void simworld_send(struct simworld *w, unsigned from, const struct message *m, uint64_t to_id)
@@ -151,10 +202,17 @@ void simworld_send(struct simworld *w, unsigned from, const struct message *m, u
     if (frame.overflow) {
         simworld_fail(w, "a message is too large");
     }
-    post(w, from, to, &frame);
+    (void)post(w, from, to, &frame);
     if (simworld_chance(w, w->opt.dup)) {
         w->stats.doubled++;
-        post(w, from, to, &frame);
+        (void)post(w, from, to, &frame);
+    }
+    if (simworld_chance(w, w->opt.forged)) {
+        if (prng_below(&w->prng, 2) == 0) {
+            forge(w, from, to, &frame);
+        } else {
+            shorten(w, from, to, &frame);
+        }
     }
     buf_close(&frame);
 }
@@ -289,7 +347,7 @@ static void node_happens(struct simworld *w, struct simevent *e)
     struct simnode *n = &w->nodes[e->to];
     switch (e->kind) {
     case EV_DELIVER:
-        simnode_deliver(n, e->from, e->bytes, e->len);
+        simnode_deliver(n, e);
         break;
     case EV_TICK:
         simnode_tick(n);
@@ -673,6 +731,11 @@ int simworld_may_propose(struct simworld *w, unsigned node, size_t len, struct e
     return replica_may_propose(w->nodes[node].replica, &b, 1, err);
 }
 
+void simworld_hand_over(struct simworld *w, unsigned node)
+{
+    (void)simnode_handover(&w->nodes[node], 0);
+}
+
 int simworld_ask(struct simworld *w, unsigned node, uint64_t *ret_ticket)
 {
     return simnode_ask(&w->nodes[node], ret_ticket);
@@ -680,7 +743,7 @@ int simworld_ask(struct simworld *w, unsigned node, uint64_t *ret_ticket)
 
 uint64_t simworld_mono_ms(const struct simworld *w, unsigned node)
 {
-    return w->now_us / 1000 + w->nodes[node].clock_offset_ms;
+    return simnode_now_ms(&w->nodes[node]);
 }
 
 int64_t simworld_wall_ms(const struct simworld *w, unsigned node)

@@ -61,10 +61,12 @@ struct simworld_options { /* Zeroed: a quiet world. Rates are per million. */
     unsigned dup;
     unsigned delay_us_min;
     unsigned delay_us_max;
-    unsigned slow; /* Messages that take up to slow_us_max. */
+    unsigned forged; /* Messages beside which comes one cut short, or a stranger's. */
+    unsigned slow;   /* Messages that take up to slow_us_max. */
     unsigned slow_us_max;
-    unsigned disk_us_max;   /* A batch of writes. */
-    unsigned stall;         /* Batches that take up to 400 ms. */
+    unsigned disk_us_max; /* A batch of writes. */
+    unsigned stall;       /* Batches that take up to stall_us_max (0: 400 ms). */
+    unsigned stall_us_max;
     unsigned write_fault;   /* Batches in which the disk fails: the controller crashes. */
     unsigned crash_ms;      /* Mean time between crashes in the cluster; 0: none. */
     unsigned down_ms;       /* Mean time until restart. */
@@ -82,6 +84,7 @@ struct simworld_options { /* Zeroed: a quiet world. Rates are per million. */
     unsigned snapshot_bytes; /* Size of a checkpoint; default 1,000. */
     unsigned plant;          /* Break something on purpose; see simworld.c. */
     unsigned skew_ms;        /* Wall clocks differ by up to this. */
+    unsigned drift_ppm;      /* Clocks run fast or slow by up to this. */
     unsigned step_ms;        /* Mean time between steps of a wall clock; 0: none. */
     unsigned step_max_ms;    /* Either way. */
     unsigned full_ms;        /* Mean time between full disks; 0: none. */
@@ -99,6 +102,7 @@ struct simworld_stats {
     uint64_t reads, elections, crashes, faults, cuts, pauses, handovers;
     uint64_t checkpoints, installs, messages, dropped, torn;
     uint64_t changes, replaced;
+    uint64_t shortened, forged;
     uint64_t doubled, slowed, stalled, steps, full, rotten, refused_starts, events;
 };
 
@@ -159,6 +163,8 @@ void simworld_later_on(struct simworld *w, unsigned node, uint64_t us, simworld_
 /* 0 or what replica_propose() said, from an event of the node. */
 int simworld_propose_bytes(struct simworld *w, unsigned node, const uint8_t *bytes, size_t len);
 int simworld_may_propose(struct simworld *w, unsigned node, size_t len, struct err *err);
+/* Leadership to whoever is fit for it, if anybody is. From an event of the node. */
+void simworld_hand_over(struct simworld *w, unsigned node);
 int simworld_ask(struct simworld *w, unsigned node, uint64_t *ret_ticket);
 uint64_t simworld_mono_ms(const struct simworld *w, unsigned node);
 int64_t simworld_wall_ms(const struct simworld *w, unsigned node);

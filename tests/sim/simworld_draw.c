@@ -39,6 +39,8 @@ struct simworld_options simworld_draw(uint64_t seed)
     o.transfer_ms = prng_below(&p, 3) == 0 ? 500 + upto(&p, 3000) : 0;
     o.checkpoint_ms = prng_below(&p, 4) == 0 ? 0 : 100 + upto(&p, 3000);
     o.trailing = upto(&p, 200);
+    o.forged = maybe(&p, 5000);
+    o.drift_ppm = maybe(&p, 1000);
     o.command_max = prng_below(&p, 4) == 0 ? 5000 : 300;
     o.segment_bytes = segments[prng_below(&p, 4)];
     o.message_bytes = prng_below(&p, 3) == 0 ? 500 : 0;

@@ -17,7 +17,9 @@
 #define SIMWORLD_SEGMENT_DEFAULT  (64u * 1024u)
 #define SIMWORLD_SNAPSHOT_DEFAULT 1000u
 #define SIMWORLD_CHECKPOINT_MAX   (64u << 20)
+#define SIMWORLD_FORGED_TERM      (UINT64_C(1) << 40)
 #define SIMNODE_REFUSALS          4u
+#define SIMNODE_ROLLS             256u
 #define PPM                       1000000u
 
 enum simplant { /* Faults put in on purpose, to prove that the checks find them. */
@@ -58,6 +60,8 @@ struct simevent {
     enum event_kind kind;
     unsigned to;         /* Node. */
     uint64_t from;       /* EV_DELIVER: the sender's id. */
+    bool spoiled;        /* EV_DELIVER: it is no message ... */
+    bool forged;         /* ... or one of somebody who is no member any more. */
     uint64_t generation; /* Of the node; events of an earlier life are dropped. 0: any. */
     simworld_call call;  /* EV_CALL, EV_NODE_CALL. */
     void *arg;
@@ -100,11 +104,13 @@ struct simnode {
     unsigned at;
     uint64_t id; /* at + 1, and SIMWORLD_NODES_MAX more with every new machine. */
     struct simdisk *disk;
-    struct simstate checkpoint; /* Durable, as the state module's. */
-    struct simstate saved;      /* With an app: what it was told of last. */
-    uint64_t reached;           /* Highest index it ever applied: durable, so never lost. */
-    uint64_t marked;            /* And of the watermark: damage up to there must be noticed. */
-    uint64_t app_index;         /* Of its proposal; 0: none. */
+    struct simstate checkpoint;    /* Durable, as the state module's. */
+    struct simstate saved;         /* With an app: what it was told of last. */
+    uint64_t reached;              /* Highest index it ever applied: durable, so never lost. */
+    uint64_t marked;               /* And of the watermark: damage up to there must be noticed. */
+    uint64_t rolls[SIMNODE_ROLLS]; /* Where files of the log began that are not full, the latest. */
+    unsigned n_rolls;
+    uint64_t app_index; /* Of its proposal; 0: none. */
     bool app_leads;
     bool app_boots; /* Between boot and die. */
     int64_t wall_offset_ms;
@@ -120,6 +126,7 @@ struct simnode {
     bool up;
     uint64_t generation;
     uint64_t clock_offset_ms;
+    int64_t drift_ppm;
     uint64_t paused_until_us;
     char error[ERR_TEXT_MAX];
 
@@ -151,7 +158,8 @@ void simnode_init(struct simnode *n, struct simworld *w, unsigned at);
 void simnode_close(struct simnode *n);
 void simnode_start(struct simnode *n);
 void simnode_crash(struct simnode *n);
-void simnode_deliver(struct simnode *n, uint64_t from, const uint8_t *body, size_t len);
+void simnode_deliver(struct simnode *n, const struct simevent *e);
+uint64_t simnode_now_ms(const struct simnode *n); /* Of its clock that never goes back. */
 void simnode_tick(struct simnode *n);
 void simnode_write(struct simnode *n);
 void simnode_install(struct simnode *n);
@@ -184,6 +192,7 @@ struct simappended { /* An entry some log had at an index. */
 };
 
 struct simhistory { /* By index - 1. */
+    uint32_t len;   /* Bytes of the longest entry that was there. */
     uint64_t term;  /* Of the entry that was applied; 0: not yet. */
     uint64_t hash;
     uint64_t digest; /* Of the state after it. */
@@ -205,6 +214,9 @@ void simcheck_append(struct simworld *w, uint64_t index, const struct replica_en
 uint64_t simcheck_apply(struct simworld *w, unsigned node, uint64_t index,
                         const struct replica_entry *e, uint64_t digest_before);
 void simcheck_state(struct simworld *w, unsigned node, const struct simstate *s);
+/* I19: the log, trimmed up to here, keeps what it must and little more. */
+void simcheck_log(struct simworld *w, unsigned node, uint64_t trimmed, uint64_t last,
+                  uint64_t bytes);
 void simcheck_leader(struct simworld *w, unsigned node, uint64_t term);
 void simcheck_end(struct simworld *w);
 void simcheck_close(struct simworld *w);
@@ -229,6 +241,9 @@ struct simworld {
     uint64_t hash;
 };
 
+/* Fails unless rv is 0. */
+void simnode_must(struct simnode *n, int rv, const struct err *err, const char *what);
+extern const struct transfer_io simnode_transfer_io; /* simtransfer.c */
 void simnode_die(struct simnode *n);
 void simnode_call(struct simnode *n, const struct simevent *e);
 int simnode_propose_bytes(struct simnode *n, const uint8_t *bytes, size_t len);

@@ -61,6 +61,28 @@ START_TEST(a_service_scales_in_and_ends)
     }
 END_TEST
 
+/* Otherwise a service that grew and shrinks again has fewer healthy tasks than it had. */
+START_TEST(scaling_in_stops_what_does_not_run_yet_first)
+    {
+        struct rig r;
+        open_rig(&r);
+        add_nodes(&r, 2);
+        ck_assert(world_service(&r.w, "c", "web", "f", 4));
+        run(&r, 2);
+        ck_assert(world_service_scale(&r.w, "c", "web", 7));
+        settle(&r);
+        ck_assert_uint_eq(service_of(&r)->n_pending, 3);
+        ck_assert(world_service_scale(&r.w, "c", "web", 3));
+        settle(&r);
+        ck_assert_uint_eq(service_of(&r)->n_wanted, 3);
+        for (uint32_t i = 0; i < store_slots(r.w.store, KIND_TASK); i++) {
+            const struct task *t = store_task(r.w.store, i);
+            ck_assert(t->desired == TASK_STOPPED || t->status == TASK_RUNNING);
+        }
+        close_rig(&r);
+    }
+END_TEST
+
 START_TEST(a_task_that_ends_is_replaced)
     {
         struct rig r;
@@ -701,8 +723,8 @@ int main(void)
     Suite *s = suite_create("leader");
     TCase *c = tcase_create("random");
     TEST_CASE(s, "services", 30, a_service_gets_its_tasks_spread_over_the_nodes_and_says_so,
-              a_service_scales_in_and_ends, a_task_that_ends_is_replaced,
-              no_room_is_said_once_and_a_new_node_is_used_at_once,
+              a_service_scales_in_and_ends, scaling_in_stops_what_does_not_run_yet_first,
+              a_task_that_ends_is_replaced, no_room_is_said_once_and_a_new_node_is_used_at_once,
               failing_starts_back_off_and_are_complained_about,
               a_new_definition_replaces_the_tasks_within_the_percentages,
               a_full_cluster_is_rolled_over_down_to_the_minimum,

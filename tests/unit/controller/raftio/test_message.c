@@ -246,6 +246,29 @@ START_TEST(an_append_out_of_range_is_refused_by_name)
     }
 END_TEST
 
+START_TEST(an_acknowledgement_out_of_range_is_refused_by_name)
+    {
+        static const struct message_chunk_ack cases[] = {
+            {0, 1, 0}, {UINT64_C(1) << 62, 1, 0}, {1, 0, 0}, {1, UINT64_C(1) << 62, 0}};
+        static const char *const says[] = {"ack.term: 0", "ack.term", "ack.index: 0", "ack.index"};
+        for (size_t i = 0; i < 4; i++) {
+            struct raft_entry entries[REPLICA_BATCH_MAX];
+            struct message m = {.kind = MESSAGE_CHUNK_ACK};
+            struct message back;
+            struct err err = {0};
+            struct buf b;
+            m.ack = cases[i];
+            buf_init(&b, test_mem(), MESSAGE_BODY_MAX);
+            message_encode(&m, &b);
+            ck_assert_int_eq(
+                message_decode(b.data + MESSAGE_HEAD, b.len - MESSAGE_HEAD, entries, &back, &err),
+                ERR_PROTOCOL);
+            ck_assert_msg(strstr(err.text, says[i]) != NULL, "%s", err.text);
+            buf_close(&b);
+        }
+    }
+END_TEST
+
 START_TEST(lengths_are_limited_before_anything_is_allocated)
     {
         uint8_t head[MESSAGE_HEAD];
@@ -336,6 +359,7 @@ int main(void)
     Suite *s = suite_create("message");
     TCase *loops = tcase_create("loops");
     TEST_CASE(s, "message", 30, lengths_are_limited_before_anything_is_allocated,
+              an_acknowledgement_out_of_range_is_refused_by_name,
               a_hello_is_understood_across_versions, the_largest_entry_fits);
     tcase_set_timeout(loops, 60);
     tcase_add_loop_test(loops, every_message_survives_the_wire_and_no_part_of_it_passes_for_one, 0,
