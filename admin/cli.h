@@ -207,6 +207,10 @@ const char *new_token(char ret[33]);
 /* Read a JSON file ("-": standard input); NULL after complaining. */
 json_t *json_from_file(const char *path);
 
+/* Complain about members that the request does not have; false when one looks like a slip of the
+ * pen. members.c */
+bool members_known(const char *file, const json_t *in, const ProtobufCMessageDescriptor *desc);
+
 /* Call a list operation for all its pages and gather `key` of each; consumes in. */
 int call_pages(struct cli *cli, const char *method, json_t *in, const char *key, json_t **ret);
 

@@ -2,6 +2,7 @@
 #include "admin/cli.h"
 #include "common/base/str.h"
 #include "common/loop/loop.h"
+#include "proto/ecs/v1/service.pb-c.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -110,6 +111,7 @@ static int wait_stable(struct cli *cli, const struct args *args, const char *nam
     uint64_t end = clock_mono_ms() + (uint64_t)seconds * 1000;
     for (;;) {
         json_t *service = NULL;
+        const char *news;
         bool stable;
         bool gone;
         int rv = fetch(cli, args, name, &service);
@@ -118,11 +120,12 @@ static int wait_stable(struct cli *cli, const struct args *args, const char *nam
         }
         stable = is_stable(service);
         gone = strcmp(value_text(service, "status", ""), "INACTIVE") == 0;
+        news = stable ? "" : value_text(service, "events.0.message", "");
         progress(cli, "service %s: %lld of %lld running, %lld pending%s%s", name,
                  (long long)value_number(service, "runningCount", 0),
                  (long long)value_number(service, "desiredCount", 0),
-                 (long long)value_number(service, "pendingCount", 0), stable ? "" : "; ",
-                 stable ? "" : value_text(service, "events.0.message", ""));
+                 (long long)value_number(service, "pendingCount", 0), news[0] == '\0' ? "" : "; ",
+                 news);
         json_decref(service);
         if (stable || gone || cli_interrupted(cli)) {
             progress_end(cli);
@@ -225,9 +228,15 @@ static int fill(const struct args *args, json_t *in)
     return EXIT_OK;
 }
 
-static json_t *begin(const struct args *args)
+static json_t *begin(const struct args *args, const ProtobufCMessageDescriptor *request)
 {
-    return args_has(args, "file") ? json_from_file(args_get(args, "file", "")) : json_object();
+    const char *file = args_get(args, "file", "");
+    json_t *in = args_has(args, "file") ? json_from_file(file) : json_object();
+    if (in != NULL && !members_known(file, in, request)) {
+        json_decref(in);
+        return NULL;
+    }
+    return in;
 }
 
 /* Shows the service as it is in the end: after --wait that is not what the call answered. */
@@ -257,7 +266,7 @@ static int submit(struct cli *cli, const struct args *args, const char *method, 
 static int run_create(struct cli *cli, const struct args *args)
 {
     char token[33];
-    json_t *in = begin(args);
+    json_t *in = begin(args, &ecs__v1__create_service_request__descriptor);
     json_t *tags;
     if (in == NULL || fill(args, in) != EXIT_OK) {
         json_decref(in);
@@ -265,6 +274,11 @@ static int run_create(struct cli *cli, const struct args *args)
     }
     if (args->n > 0) {
         (void)json_object_set_new(in, "serviceName", json_string(args->positional[0]));
+    }
+    if (json_object_get(in, "taskDefinition") == NULL) {
+        complain("service create needs --task-def NAME");
+        json_decref(in);
+        return EXIT_USAGE;
     }
     (void)json_object_set_new(in, "cluster", json_string(cluster_of(cli, args)));
     if (args_has(args, "daemon")) {
@@ -286,7 +300,7 @@ static int run_create(struct cli *cli, const struct args *args)
 
 static int run_update(struct cli *cli, const struct args *args)
 {
-    json_t *in = begin(args);
+    json_t *in = begin(args, &ecs__v1__update_service_request__descriptor);
     if (in == NULL || fill(args, in) != EXIT_OK) {
         json_decref(in);
         return EXIT_USAGE;

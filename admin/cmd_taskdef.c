@@ -1,5 +1,6 @@
 /* Task definitions; AWS's own JSON files are accepted unchanged. */
 #include "admin/cli.h"
+#include "proto/ecs/v1/task_definition.pb-c.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -61,7 +62,13 @@ static int run_register(struct cli *cli, const struct args *args)
     if (in == NULL) {
         return EXIT_USAGE;
     }
-    rv = call(cli, "RegisterTaskDefinition", registrable(in), &out);
+    in = registrable(in);
+    if (!members_known(args->positional[0], in,
+                       &ecs__v1__register_task_definition_request__descriptor)) {
+        json_decref(in);
+        return EXIT_USAGE;
+    }
+    rv = call(cli, "RegisterTaskDefinition", in, &out);
     if (rv == EXIT_OK) {
         render_object(cli, value_at(out, "taskDefinition"), columns, N_COLUMNS);
         json_decref(out);

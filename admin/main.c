@@ -9,7 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define NOUNS_MAX 32
+#define NOUNS_MAX   32
+#define HELP_COLUMN 44
 
 static const char *const outputs[] = {"table", "json", "yaml", NULL};
 
@@ -62,6 +63,7 @@ static const struct conf_option global_options[] = {
      .value = "30s",
      .min = 100,
      .max = 3600000,
+     .arg = "DURATION",
      .help = "How long one call may take in all."},
     {.name = "quiet",
      .type = CONF_BOOL,
@@ -75,6 +77,10 @@ static const struct command_def *const groups[] = {
     restore_commands, recover_commands, replay_commands,  inspect_commands, pki_commands,
 };
 #define N_GROUPS (sizeof groups / sizeof groups[0])
+
+/* Nouns without a row in the tables, and the words behind them. */
+static const char *const shells[] = {"bash", "zsh", "fish"};
+#define N_SHELLS (sizeof shells / sizeof shells[0])
 
 /* --- finding commands
  * ---------------------------------------------------------------------------------- */
@@ -104,6 +110,14 @@ static size_t words(const char *noun, const char *ret[], size_t max)
             }
         }
     }
+    if (noun == NULL && n + 3 <= max) {
+        ret[n++] = "version";
+        ret[n++] = "completion";
+        ret[n++] = "help";
+    } else if (noun != NULL && strcmp(noun, "completion") == 0 && n + N_SHELLS <= max) {
+        memcpy(ret + n, shells, sizeof shells);
+        n += N_SHELLS;
+    }
     return n;
 }
 
@@ -130,16 +144,45 @@ static int unknown_word(const char *what, const char *word, const char *const *c
  * ------------------------------------------------------------------------------------------------
  */
 
+/* A long name has its summary on the next line. */
+static void help_line(const char *noun, const char *verb, const char *arguments,
+                      const char *summary)
+{
+    char left[160];
+    const char *gap = verb[0] == '\0' ? "" : " ";
+    int n = snprintf(left, sizeof left, "%s%s%s %s", noun, gap, verb, arguments);
+    if (n > HELP_COLUMN) {
+        (void)printf("  %s\n  %-*s %s\n", left, HELP_COLUMN, "", summary);
+    } else {
+        (void)printf("  %-*s %s\n", HELP_COLUMN, left, summary);
+    }
+}
+
+/* The commands of one noun, or all. */
+static void help_commands(const char *noun)
+{
+    for (size_t g = 0; g < N_GROUPS; g++) {
+        for (const struct command_def *c = groups[g]; c->noun != NULL; c++) {
+            if (noun == NULL || strcmp(c->noun, noun) == 0) {
+                help_line(c->noun, c->verb, c->arguments, c->summary);
+            }
+        }
+    }
+}
+
+static void help_noun(const char *noun)
+{
+    (void)printf("usage: ecs-admin [options] %s VERB [arguments]\n\n", noun);
+    help_commands(noun);
+    (void)printf("\n`ecs-admin %s VERB --help` explains one of them.\n", noun);
+}
+
 static void help_all(void)
 {
     (void)printf("usage: ecs-admin [options] NOUN VERB [arguments]\n\n");
-    for (size_t g = 0; g < N_GROUPS; g++) {
-        for (const struct command_def *c = groups[g]; c->noun != NULL; c++) {
-            char left[80];
-            (void)snprintf(left, sizeof left, "%s %s %s", c->noun, c->verb, c->arguments);
-            (void)printf("  %-44s %s\n", left, c->summary);
-        }
-    }
+    help_commands(NULL);
+    help_line("version", "", "", "Which version this is.");
+    help_line("completion", "", "bash|zsh|fish", "A script with which that shell completes words.");
     (void)printf(
         "\nOptions of every command (environment variable; also in ~/.config/ecs/config):\n");
     for (size_t i = 0; i < sizeof global_options / sizeof global_options[0]; i++) {
@@ -156,7 +199,9 @@ static void help_all(void)
 static void help_command(const struct command_def *c)
 {
     const struct option_def *o = c->options;
-    (void)printf("usage: ecs-admin %s %s %s\n\n%s\n", c->noun, c->verb, c->arguments, c->summary);
+    const char *gap = c->verb[0] == '\0' ? "" : " ";
+    (void)printf("usage: ecs-admin %s%s%s %s\n\n%s\n", c->noun, gap, c->verb, c->arguments,
+                 c->summary);
     for (; o != NULL && o->name != NULL; o++) {
         char left[80];
         (void)snprintf(left, sizeof left, "--%s %s", o->name, o->value == NULL ? "" : o->value);
@@ -166,7 +211,8 @@ static void help_command(const struct command_def *c)
 
 /* --- completion
  * --------------------------------------------------------------------------------------------
- * The shells ask `ecs-admin completion words [NOUN [VERB]]`, so that the scripts need no update. */
+ * The shells ask `ecs-admin completion words [WORD BEFORE...]`, so that the scripts need no update,
+ * and options of every command may stand before the noun. */
 
 static void complete_options(const char *noun, const char *verb)
 {
@@ -175,63 +221,71 @@ static void complete_options(const char *noun, const char *verb)
     for (; o != NULL && o->name != NULL; o++) {
         (void)printf("--%s\n", o->name);
     }
+}
+
+static void complete_words(int n_before, char **before)
+{
+    const char *list[NOUNS_MAX];
+    const char *noun = n_before > 0 ? before[0] : NULL;
+    bool whole = noun != NULL && (n_before > 1 || find(noun, "") != NULL);
+    size_t n = whole ? 0 : words(noun, list, NOUNS_MAX);
+    for (size_t i = 0; i < n; i++) {
+        (void)puts(list[i]);
+    }
+    if (whole) {
+        complete_options(noun, n_before > 1 && find(noun, "") == NULL ? before[1] : "");
+    }
     for (size_t i = 0; i < sizeof global_options / sizeof global_options[0]; i++) {
         (void)printf("--%s\n", global_options[i].name);
     }
 }
 
-static void complete_words(const char *noun, const char *verb)
-{
-    const char *list[NOUNS_MAX];
-    size_t n = words(noun, list, NOUNS_MAX);
-    if (verb != NULL) {
-        complete_options(noun, verb);
-        return;
-    }
-    for (size_t i = 0; i < n; i++) {
-        (void)puts(list[i]);
-    }
-}
+/* Options are shown to those who began one. */
+static const char *const completion_scripts[N_SHELLS] = {
+    "_ecs_admin() {\n"
+    "    local word=${COMP_WORDS[COMP_CWORD]} words\n"
+    "    words=$(ecs-admin completion words \"${COMP_WORDS[@]:1:COMP_CWORD-1}\" 2>/dev/null)\n"
+    "    [[ $word == -* ]] || words=$(grep -v '^-' <<<\"$words\")\n"
+    "    COMPREPLY=($(compgen -W \"$words\" -- \"$word\"))\n"
+    "}\n"
+    "complete -o default -F _ecs_admin ecs-admin",
+    "#compdef ecs-admin\n"
+    "_ecs_admin() {\n"
+    "    local -a found\n"
+    "    found=(${(f)\"$(ecs-admin completion words ${words[2,CURRENT-1]} 2>/dev/null)\"})\n"
+    "    [[ $words[CURRENT] == -* ]] || found=(${found:#-*})\n"
+    "    if (( $#found )); then compadd -- $found; else _files; fi\n"
+    "}\n"
+    "if [[ $funcstack[1] == _ecs-admin ]]; then _ecs_admin; else compdef _ecs_admin ecs-admin; fi",
+    "function __ecs_admin_words\n"
+    "    set -l before (commandline -opc)\n"
+    "    set -e before[1]\n"
+    "    set -l words (ecs-admin completion words $before 2>/dev/null)\n"
+    "    if string match -q -- '-*' (commandline -ct)\n"
+    "        printf '%s\\n' $words\n"
+    "    else\n"
+    "        string match -v -- '-*' $words\n"
+    "    end\n"
+    "end\n"
+    "complete -c ecs-admin -n 'test (count (__ecs_admin_words)) -gt 0' -f\n"
+    "complete -c ecs-admin -a '(__ecs_admin_words)'",
+};
 
-static int completion(const char *shell, const char *noun, const char *verb)
+static int completion(int n, char **argv)
 {
-    if (strcmp(shell, "words") == 0) {
-        complete_words(noun, verb);
-    } else if (strcmp(shell, "bash") == 0) {
-        (void)puts("_ecs_admin() {\n"
-                   "    local words=\n"
-                   "    if [ \"$COMP_CWORD\" -eq 1 ]; then words=$(ecs-admin completion words)\n"
-                   "    elif [ \"$COMP_CWORD\" -eq 2 ]; then\n"
-                   "        words=$(ecs-admin completion words \"${COMP_WORDS[1]}\")\n"
-                   "    elif [[ ${COMP_WORDS[COMP_CWORD]} == -* ]]; then\n"
-                   "        words=$(ecs-admin completion words \"${COMP_WORDS[@]:1:2}\")\n"
-                   "    fi\n"
-                   "    COMPREPLY=($(compgen -W \"$words\" -- \"${COMP_WORDS[COMP_CWORD]}\"))\n"
-                   "}\n"
-                   "complete -o default -F _ecs_admin ecs-admin");
-    } else if (strcmp(shell, "zsh") == 0) {
-        (void)puts("#compdef ecs-admin\n"
-                   "_ecs_admin() {\n"
-                   "    if (( CURRENT == 2 )); then compadd -- $(ecs-admin completion words)\n"
-                   "    elif (( CURRENT == 3 )); then\n"
-                   "        compadd -- $(ecs-admin completion words ${words[2]})\n"
-                   "    elif [[ $words[CURRENT] == -* ]]; then\n"
-                   "        compadd -- $(ecs-admin completion words ${words[2]} ${words[3]})\n"
-                   "    else _files; fi\n"
-                   "}\n"
-                   "compdef _ecs_admin ecs-admin");
-    } else if (strcmp(shell, "fish") == 0) {
-        (void)puts("complete -c ecs-admin -n 'test (count (commandline -opc)) -eq 1' -f "
-                   "-a '(ecs-admin completion words)'\n"
-                   "complete -c ecs-admin -n 'test (count (commandline -opc)) -eq 2' -f "
-                   "-a '(ecs-admin completion words (commandline -opc)[2])'\n"
-                   "complete -c ecs-admin -n 'test (count (commandline -opc)) -ge 3' "
-                   "-a '(ecs-admin completion words (commandline -opc)[2..3])'");
-    } else {
-        complain("completion knows bash, zsh and fish, not '%s'", shell);
-        return EXIT_USAGE;
+    if (n > 0 && strcmp(argv[0], "words") == 0) {
+        complete_words(n - 1, argv + 1);
+        return EXIT_OK;
     }
-    return EXIT_OK;
+    for (size_t i = 0; i < N_SHELLS && n > 0; i++) {
+        if (strcmp(argv[0], shells[i]) == 0) {
+            (void)puts(completion_scripts[i]);
+            return EXIT_OK;
+        }
+    }
+    complain("completion knows bash, zsh and fish%s%s", n > 0 ? ", not " : "",
+             n > 0 ? argv[0] : "");
+    return EXIT_USAGE;
 }
 
 /* --- options of every command
@@ -307,6 +361,11 @@ static int load_config(int argc, char **argv, struct cli *cli, struct conf **con
  * ------------------------------------------------------------------------------------------------
  */
 
+static bool is_help(const char *word)
+{
+    return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
+}
+
 static int run(struct cli *cli, int n, char **argv)
 {
     const char *list[NOUNS_MAX];
@@ -314,7 +373,7 @@ static int run(struct cli *cli, int n, char **argv)
     struct args args;
     int used = 1;
     int rv;
-    if (n == 0 || strcmp(argv[0], "help") == 0 || strcmp(argv[0], "--help") == 0) {
+    if (n == 0 || strcmp(argv[0], "help") == 0 || is_help(argv[0])) {
         help_all();
         return EXIT_OK;
     }
@@ -323,7 +382,7 @@ static int run(struct cli *cli, int n, char **argv)
         return EXIT_OK;
     }
     if (strcmp(argv[0], "completion") == 0) {
-        return completion(n > 1 ? argv[1] : "", n > 2 ? argv[2] : NULL, n > 3 ? argv[3] : NULL);
+        return completion(n - 1, argv + 1);
     }
     command = find(argv[0], "");
     if (command == NULL) {
@@ -334,6 +393,10 @@ static int run(struct cli *cli, int n, char **argv)
         if (n < 2) {
             return unknown_word("verb", "", list, n_words);
         }
+        if (is_help(argv[1])) {
+            help_noun(argv[0]);
+            return EXIT_OK;
+        }
         command = find(argv[0], argv[1]);
         if (command == NULL) {
             return unknown_word("verb", argv[1], list, n_words);
@@ -341,7 +404,7 @@ static int run(struct cli *cli, int n, char **argv)
         used = 2;
     }
     for (int i = used; i < n; i++) {
-        if (strcmp(argv[i], "--help") == 0) {
+        if (is_help(argv[i])) {
             help_command(command);
             return EXIT_OK;
         }

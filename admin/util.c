@@ -151,7 +151,9 @@ int call_describe(struct cli *cli, const char *method, json_t *in, const char *p
             (void)json_array_extend(all, value_at(page, key));
             for (size_t i = 0; i < json_array_size(value_at(page, "failures")); i++) {
                 const json_t *f = json_array_get(value_at(page, "failures"), i);
-                complain("%s: %s", value_text(f, "arn", "?"), value_text(f, "reason", "?"));
+                const char *reason = value_text(f, "reason", "?");
+                complain("%s: %s", value_text(f, "arn", "?"),
+                         strcmp(reason, "MISSING") == 0 ? "not found" : reason);
                 rv = EXIT_NOT_FOUND;
             }
             json_decref(page);

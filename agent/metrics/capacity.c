@@ -25,7 +25,6 @@ static const char *const capabilities[] = {
     "ecs.capability.docker-plugin.local",
     "ecs.capability.full-sync",
     "ecs.capability.task-cpu-mem-limit",
-    "ecs.capability.task-eni",
 };
 
 /* --- ports --------------------------------------------------------------------------------------

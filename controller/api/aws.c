@@ -204,6 +204,11 @@ static int read_body(struct api_call *c, struct str body)
     return rv != 0 ? api_fail(c, API_INVALID_PARAMETER, "%s", err.text) : 0;
 }
 
+static bool is_post(const struct http_call *call)
+{
+    return str_eqc(http_call_method(call), "POST") && str_eqc(http_call_path(call), "/");
+}
+
 /* The operation the request names, or *e says why there is none. */
 static const struct api_op *find_operation(struct aws_call *a, struct api_error *e)
 {
@@ -222,6 +227,14 @@ static const struct api_op *find_operation(struct aws_call *a, struct api_error 
     if (s->grpc == NULL) {
         (void)api_error_set(e, API_UNKNOWN_OPERATION,
                             "The service %s is not offered by this server.", s->name);
+        return NULL;
+    }
+    if (!is_post(a->http)) {
+        struct str path = http_call_path(a->http);
+        (void)api_error_set(e, API_UNKNOWN_OPERATION,
+                            "Operations of %s are POST requests to \"/\"; this is %.*s %.*s.",
+                            s->name, (int)http_call_method(a->http).n, http_call_method(a->http).p,
+                            (int)(path.n < 100 ? path.n : 100), path.p);
         return NULL;
     }
     op = api_find(a->api, str_of(s->grpc), name);
@@ -284,7 +297,7 @@ static void on_close(struct http_call *h, int status)
 bool aws_is_call(const struct http_call *call)
 {
     return str_starts(http_call_header(call, "authorization"), "AWS4-") ||
-           (str_eqc(http_call_method(call), "POST") && str_eqc(http_call_path(call), "/"));
+           http_call_header(call, "x-amz-target").n > 0 || is_post(call);
 }
 
 void aws_handle(struct api *api, struct http_call *call)

@@ -214,10 +214,14 @@ static int check_mapping(struct check *c, size_t container, const Ecs__Log__V1__
     }
     for (uint32_t i = 0; i < n; i++) {
         uint32_t host = same ? first + i : (uint32_t)p->host_port;
-        if (!take(taken, (uint32_t)(container + 1) << 24 | protocol | (first + i)) ||
-            (host != 0 && !take(taken, protocol | host))) {
+        if (!take(taken, (uint32_t)(container + 1) << 24 | protocol | (first + i))) {
             return err_set(c->err, ERR_INVALID,
                            "Port %u is mapped more than once (container '%s').", first + i,
+                           LABEL(x));
+        }
+        if (host != 0 && !take(taken, protocol | host)) {
+            return err_set(c->err, ERR_INVALID,
+                           "Host port %u is mapped more than once (container '%s').", host,
                            LABEL(x));
         }
     }

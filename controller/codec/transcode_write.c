@@ -4,6 +4,7 @@
 #include "controller/codec/transcode.h"
 
 #include "google/protobuf/timestamp.pb-c.h"
+#include "proto/ecs/v1/container_instance.pb-c.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -50,6 +51,14 @@ static const struct {
     {"ecs.v1.ContainerInstance", "attachments"},
     {"ecs.v1.ContainerInstance", "tags"},
 };
+
+/* A resource whose type says that its list is the value. */
+static bool is_set_resource(const ProtobufCMessage *m)
+{
+    const Ecs__V1__Resource *r = (const Ecs__V1__Resource *)(const void *)m;
+    return m->descriptor == &ecs__v1__resource__descriptor && r->type != NULL &&
+           strcmp(r->type, "STRINGSET") == 0;
+}
 
 static bool is_shown_empty(const ProtobufCMessageDescriptor *desc,
                            const ProtobufCFieldDescriptor *f)
@@ -262,7 +271,7 @@ static const ProtobufCMessage *put_member(struct level *l, const ProtobufCFieldD
     const ProtobufCMessage *m = l->message;
     size_t n = pbc_count(m, f);
     if (n == 0) {
-        if (is_shown_empty(m->descriptor, f)) {
+        if (is_shown_empty(m->descriptor, f) || is_set_resource(m)) {
             put_name(l, f, out);
             buf_puts(out, "[]");
         }

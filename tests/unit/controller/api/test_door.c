@@ -194,6 +194,9 @@ START_TEST(probes_find_health_and_metrics)
             buf_cstr(&t.text), "{operation=\"DeleteCluster\",code=\"API_CLUSTER_NOT_FOUND\"} 1"));
         ck_assert_ptr_nonnull(strstr(buf_cstr(&t.text), "le=\"+Inf\"} 1\n"));
         raw_has(&t, "GET /nothing" HEAD "\r\n", "HTTP/1.1 404");
+        raw_has(&t,
+                "PUT /x" HEAD "x-amz-target: AmazonEC2ContainerServiceV20141113.ListTasks\r\n\r\n",
+                "POST requests to \\\"/\\\"; this is PUT /x.");
         fake_engine_lead(t.sides[0].engine, false);
         raw_has(&t, "GET /healthz" HEAD "\r\n", "HTTP/1.1 503");
         town_close(&t);

@@ -253,6 +253,7 @@ START_TEST(container_instances_are_shown_with_what_is_left)
         rig_also(&r, "\"integerValue\":992}");
         rig_also(&r, "\"stringSetValue\":[\"22\",\"2375\",\"32768\"]");
         rig_also(&r, "\"PORTS_UDP\"");
+        rig_also(&r, "\"integerValue\":0,\"stringSetValue\":[]}"); /* There, although empty. */
         rig_also(&r, "\"agentConnected\":true");
         rig_also(&r, "\"agentVersion\":\"1.2.3\"");
         rig_also(&r, "{\"name\":\"ecs.availability-zone\",\"value\":\"zone-a\"}");

@@ -158,7 +158,7 @@ static const struct refusal refusals[] = {
     {"\"containerDefinitions\":[{" ONE
      ",\"portMappings\":[{\"containerPort\":80,\"hostPort\":8080},"
      "{\"containerPort\":81,\"hostPort\":8080}]}]",
-     ERR_INVALID, "mapped more than once"},
+     ERR_INVALID, "Host port 8080 is mapped more than once"},
     {"\"containerDefinitions\":[{" ONE
      ",\"portMappings\":[{\"containerPort\":80,\"hostPort\":8080},"
      "{\"containerPort\":80,\"hostPort\":8080,\"protocol\":\"udp\"}]}]",
