@@ -292,13 +292,21 @@ sim: ## simulate the whole system with faults: SEED=n [RUNS=k | HOURS=h] [PLANT=
 	    --runs $(or $(RUNS),$(if $(HOURS),1,20)) $(if $(HOURS),--hours $(HOURS)) $(if $(PLANT),--plant $(PLANT))
 
 chaos_build := $(BUILD)/bin/ecs-load $(BUILD)/lib/libfaultfs.so
-chaos: all $(chaos_build) ## break a lab in every way under load: [SECONDS=n] [SEED=n] [ONLY=name]
+chaos: all $(chaos_build) ## break a lab in every way under load: [SECONDS=n] [SEED=n] [ONLY=name,...] [EXCEPT=name,...] [MIXED=1]
 	@BUILD=$(BUILD) tests/e2e/chaos/run.sh --seconds $(or $(SECONDS),25) --seed $(or $(SEED),1) \
-	    $(if $(ONLY),--only $(ONLY)) $(if $(MINUTES),--minutes $(MINUTES))
+	    $(if $(ONLY),--only $(ONLY)) $(if $(EXCEPT),--except $(EXCEPT)) $(if $(MIXED),--mixed) \
+	    $(if $(MINUTES),--minutes $(MINUTES))
 
-soak: ## the long form: MINUTES=30 of chaos, then SIM_RUNS=5000 simulated clusters
-	@$(MAKE) --no-print-directory chaos SECONDS=$(or $(SECONDS),40) MINUTES=$(or $(MINUTES),30)
-	@$(MAKE) --no-print-directory sim SEED=$(or $(SEED),1) RUNS=$(or $(SIM_RUNS),5000)
+# Each part can be left out: MINUTES=0, MIXED_MINUTES=0, SIM_RUNS=0, HOURS=0.
+soak: ## the long form: [MINUTES=30] of chaos, [MIXED_MINUTES=10] with two releases, [HOURS=24] and [SIM_RUNS=5000] simulated
+	@[ "$(or $(MINUTES),30)" -eq 0 ] || \
+	    $(MAKE) --no-print-directory chaos SECONDS=$(or $(SECONDS),25) MINUTES=$(or $(MINUTES),30)
+	@[ "$(or $(MIXED_MINUTES),10)" -eq 0 ] || $(MAKE) --no-print-directory chaos \
+	    MIXED=1 SECONDS=$(or $(SECONDS),25) MINUTES=$(or $(MIXED_MINUTES),10) ONLY= EXCEPT=
+	@[ "$(or $(HOURS),24)" -eq 0 ] || \
+	    $(MAKE) --no-print-directory sim SEED=$(or $(SEED),1) HOURS=$(or $(HOURS),24) RUNS=
+	@[ "$(or $(SIM_RUNS),5000)" -eq 0 ] || \
+	    $(MAKE) --no-print-directory sim SEED=$(or $(SEED),1) RUNS=$(or $(SIM_RUNS),5000) HOURS=
 
 # libFuzzer needs clang; everything is built again with coverage under its own folder.
 FUZZ_SECONDS ?= 60

@@ -5,26 +5,15 @@
 # digest at every step, and the node and its task stay. UPGRADE_FROM names another commit.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-from=${UPGRADE_FROM:-ae41565}
-if ! git rev-parse -q --verify "$from^{commit}" >/dev/null 2>&1; then
-    echo "skip: commit $from (0.1.0) is not here: a shallow clone, or no git at all"
+. tests/e2e/release.sh
+if ! release_known .; then
+    echo "skip: commit $release_commit (0.1.0) is not here: a shallow clone, or no git at all"
     exit 0
 fi
 build=${BUILD:-build}
 case $build in /*) ;; *) build=$PWD/$build ;; esac
 new=$build/bin
-source=$build/upgrade/$from
-old=$source/build/bin
-
-# The release, in a clone and a build folder of its own; kept for the next time.
-if [ ! -x "$old/ecs-controller" ]; then
-    rm -rf "$source"
-    mkdir -p "$build/upgrade"
-    git clone -q --shared --no-checkout . "$source"
-    git -C "$source" checkout -q "$from"
-    (unset BUILD MAKEFLAGS && make -C "$source" -j2 all) >"$build/upgrade/$from.log" 2>&1 ||
-        { tail -n 20 "$build/upgrade/$from.log"; exit 1; }
-fi
+release_build . "$build"
 
 . tests/e2e/lib.sh
 export ECS_BIN=$old

@@ -15,6 +15,8 @@ chaos_up() {
     : >"$dir/ran"
     lab up --controllers 3 --nodes 2 --preload "$build/lib/libfaultfs.so"
     eval "$(lab env)"
+    PATH=$build/bin:$PATH
+    hash -r
     push_demo
     register web 16 8
     # As the first process it must handle SIGTERM itself, or each stop takes the whole stop timeout.
@@ -256,7 +258,9 @@ chaos_checks() {
     echo "ok   $current: what runs is what is believed to run"
     check "$current: no task has two containers" no_task_twice
     check "$current: no node is over capacity, no port given twice" within_capacity
-    check "$current: every controller's auditor finds nothing" eventually $((20 * slack)) audited
+    # The last release has no auditor to ask.
+    [ -n "$mixed" ] ||
+        check "$current: every controller's auditor finds nothing" eventually $((20 * slack)) audited
     verdict
 }
 
@@ -277,6 +281,7 @@ chaos_run() {
         --final "$((30 * slack))s" >"$dir/$prefix.load" 2>&1 &
     load_pid=$!
     sleep 1
+    [ -z "$mixed" ] || mixed_draw
     inject_end=$(($(now_ms) + seconds * 1000))
     inject
     healed=$(now_ms)

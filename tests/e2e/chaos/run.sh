@@ -4,21 +4,31 @@
 # acknowledged write present and the history linearizable, equal digests, wanted equals running, no
 # task twice, no orphan, no node over capacity.
 #
-# usage: run.sh [--seconds N] [--seed N] [--only NAME[,NAME...]] [--minutes N] [--list]
+# usage: run.sh [--seconds N] [--seed N] [--only NAME[,NAME...]] [--except NAME[,NAME...]] [--minutes N] [--mixed] [--list]
 #   --seconds  of faults per scenario (default 25)
 #   --minutes  go round again, in another order, until so much time has passed
+#   --mixed    some controllers and nodes run the last release: others in each scenario, exchanged under
+#              load; in the end all run this one and the feature level is raised
 # CHAOS_SLACK=N multiplies the times allowed after healing, for machines that do other work too.
 seconds=25
 seed=1
 only=
+except=
 minutes=0
+mixed=
 scenarios=$(cd "$(dirname "$0")" && pwd)
 while [ $# -gt 0 ]; do
     case $1 in
     --seconds) seconds=$2 ;;
     --seed) seed=$2 ;;
     --only) only=$2 ;;
+    --except) except=$2 ;;
     --minutes) minutes=$2 ;;
+    --mixed)
+        mixed=yes
+        shift
+        continue
+        ;;
     --list)
         for f in "$scenarios"/s_*.sh; do
             printf '%-14s %s\n' "$(basename "$f" .sh | cut -c3-)" "$(sed -n 's/^# //p' "$f" | head -n 1)"
@@ -35,14 +45,18 @@ done
 export ECS_LAB_LEASE=5s
 . "$scenarios/../lib.sh"
 . "$scenarios/lib.sh"
+. "$scenarios/mixed.sh"
 
 names=$(for f in "$scenarios"/s_*.sh; do basename "$f" .sh | cut -c3-; done)
-for n in ${only//,/ }; do
+for n in ${only//,/ } ${except//,/ }; do
     echo "$names" | grep -qx -- "$n" || { echo "chaos: no scenario '$n' (--list)" >&2; exit 2; }
 done
 [ -z "$only" ] || names=${only//,/$'\n'}
+[ -z "$mixed" ] || [ -n "$only" ] || names=$mixed_names
+[ -z "$except" ] || names=$(echo "$names" | grep -vxF -- "${except//,/$'\n'}")
 RANDOM=$seed
-echo "chaos: seed $seed, $seconds s of faults per scenario"
+echo "chaos: seed $seed, $seconds s of faults per scenario${mixed:+, two releases mixed}"
+[ -z "$mixed" ] || mixed_start
 chaos_up
 began=$(date +%s)
 round=0
@@ -56,6 +70,7 @@ while :; do
     done
     [ "$minutes" -gt 0 ] || break
 done
+[ -z "$mixed" ] || mixed_end
 echo "chaos: $(wc -l <"$dir/ran") scenarios in $(($(date +%s) - began)) s, seed $seed; faults injected:"
 sort "$dir/faults" | uniq -c | sort -rn
 for name in $(sort -u "$dir/ran"); do
