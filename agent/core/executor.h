@@ -169,6 +169,19 @@ struct exec_inventory {
     void *impl;
 };
 
+/* Whose processes are on this machine, from the kernel and not from memory: for the auditor. */
+struct exec_census {
+    void *data;
+    void (*cb)(struct exec_census *r);
+    /* Answer. The list belongs to the implementation and is valid during cb only. */
+    int status;
+    struct err err;
+    const struct id *tasks; /* Each once, in order. */
+    size_t n_tasks;
+    /* Private to the implementation. */
+    void *impl;
+};
+
 /* A piece of a container's log: lines in order, oldest first. */
 struct exec_log {
     void *data;
@@ -212,6 +225,7 @@ struct executor_ops {
     void (*remove)(struct executor *x, struct exec_remove *r);
     void (*run)(struct executor *x, struct exec_run *r);
     void (*inventory)(struct executor *x, struct exec_inventory *r);
+    void (*census)(struct executor *x, struct exec_census *r);
     void (*log)(struct executor *x, struct exec_log *r);
     /* Send a signal now. 0, ERR_NOTFOUND when it is not running, or another ERR_*. */
     int (*kill)(struct executor *x, struct exec_key key, int signal, struct err *err);
@@ -257,6 +271,11 @@ static inline void executor_run(struct executor *x, struct exec_run *r)
 static inline void executor_inventory(struct executor *x, struct exec_inventory *r)
 {
     x->ops->inventory(x, r);
+}
+
+static inline void executor_census(struct executor *x, struct exec_census *r)
+{
+    x->ops->census(x, r);
 }
 
 static inline void executor_log(struct executor *x, struct exec_log *r)

@@ -114,6 +114,9 @@ struct heartbeat {
     uint32_t cpu_used;
     uint32_t memory_used;
     uint32_t tasks_running;
+    bool census; /* held is all whose processes are here; else it says nothing. */
+    const struct id *held;
+    uint32_t n_held;
 };
 
 struct container_report {

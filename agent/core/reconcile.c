@@ -216,6 +216,16 @@ static void adopt_orphans(struct step *s, struct task *t)
     }
 }
 
+bool reconcile_knows(const struct reconcile *r, struct id task)
+{
+    for (size_t i = 0; i < r->n_orphans; i++) {
+        if (id_eq(r->orphans[i].found.key.task, task)) {
+            return true;
+        }
+    }
+    return reconcile_find(r, task) != NULL;
+}
+
 static bool orphan_removing(const struct reconcile *r, struct id task)
 {
     for (size_t i = 0; i < r->n_orphans; i++) {

@@ -110,6 +110,7 @@ size_t reconcile_n_tasks(const struct reconcile *r);
 struct task *reconcile_task_at(const struct reconcile *r, size_t i);
 struct task *reconcile_find(const struct reconcile *r, struct id id); /* NULL: no such task. */
 size_t reconcile_n_orphans(const struct reconcile *r);
+bool reconcile_knows(const struct reconcile *r, struct id task);       /* As a task or an orphan. */
 bool reconcile_may_start(const struct reconcile *r, uint64_t boot_ms); /* Does the lease hold? */
 
 /* For the shell, which builds the messages; see report.h. */

@@ -323,6 +323,7 @@ struct engine *engine_open(uv_loop_t *loop, const struct engine_options *options
     batch_init(&e->batches[1]);
     e->filling = &e->batches[0];
     list_init(&e->requests);
+    arena_init(&e->census.arena, sysmem());
     e->soon = loop_soon_open(loop, on_soon, e);
     e->tick = loop_timer_open(loop, on_tick, e);
     e->retry = loop_timer_open(loop, on_retry, e);
@@ -372,6 +373,8 @@ void engine_close(struct engine *e)
         return;
     }
     assert(list_empty(&e->requests) && !e->working);
+    assert(!e->census.counting && !e->census.removing);
+    arena_close(&e->census.arena);
     loop_soon_close(e->soon);
     loop_timer_close(e->tick);
     loop_timer_close(e->retry);

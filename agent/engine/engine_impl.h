@@ -11,6 +11,8 @@
 #include "common/base/arena.h"
 #include "common/base/list.h"
 
+#define CENSUS_STRAYS_MAX 64 /* Watched at a time. */
+
 struct act {                       /* What is to be done once the batch it belongs to is durable. */
     struct action action;          /* Of the core, unless reports is set. */
     const struct reports *reports; /* To be sent; in the batch's arena. */
@@ -23,6 +25,26 @@ struct batch { /* Changes to the journal, and the acts that wait for them. */
     size_t n_acts;
     size_t cap_acts;
     struct arena arena; /* Reports. */
+};
+
+struct stray { /* A task with processes here of which this agent knows nothing. */
+    struct id task;
+    uint64_t since_ms;
+};
+
+/* Whose processes are on this machine, counted now and then. */
+struct census {
+    struct exec_census request;
+    bool counting;
+    uint64_t began_ms; /* The last one, on CLOCK_BOOTTIME; 0: never. */
+    bool fresh;        /* Its answer was not sent yet: */
+    struct arena arena;
+    const struct id *held;
+    uint32_t n_held;
+    struct stray strays[CENSUS_STRAYS_MAX];
+    uint32_t n_strays;
+    struct exec_remove remove; /* Of one of them. */
+    bool removing;
 };
 
 struct engine {
@@ -48,6 +70,7 @@ struct engine {
     struct machine_usage usage;
     struct list requests; /* Under way in the executor. */
     struct exec_inventory inventory;
+    struct census census;
     bool stopping;
     loop_cb stopped;
     void *stopped_data;
@@ -68,6 +91,9 @@ struct act *engine_add_act(struct engine *e);
 
 /* Begin to look for a controller. */
 int engine_connect(struct engine *e, struct err *err);
+
+/* Begin a census when one is due, and put into the heartbeat what the last one found. */
+void engine_census(struct engine *e, struct heartbeat *ret);
 
 /* Put the reports that are due into the batch being filled. */
 void engine_add_reports(struct engine *e);

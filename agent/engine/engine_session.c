@@ -44,6 +44,7 @@ static void on_heartbeat(void *data, struct heartbeat *ret)
     struct err err = {0};
     engine_stats(e, &stats);
     ret->tasks_running = stats.n_running;
+    engine_census(e, ret);
     if (machine_usage("", &e->usage, &err) != 0) {
         log_debug("agent.usage", log_err(&err)); /* Numbers for people; do without. */
         return;

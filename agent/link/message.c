@@ -116,6 +116,8 @@ static const struct wire_field heartbeat_fields[] = {
     ONE(WIRE_U32, heartbeat, cpu_used, Heartbeat, cpu_used),
     ONE(WIRE_U32, heartbeat, memory_used, Heartbeat, memory_used),
     ONE(WIRE_U32, heartbeat, tasks_running, Heartbeat, tasks_running),
+    ONE(WIRE_BOOL, heartbeat, census, Heartbeat, census),
+    MANY(WIRE_ID, heartbeat, held, n_held, Heartbeat, held, LIMIT_ASSIGN),
 };
 static const struct wire_message heartbeat_message = MESSAGE(heartbeat, heartbeat_fields);
 

@@ -269,6 +269,77 @@ int cgroup_purge(const struct cgroup_info *c, const char *parent, struct err *er
     return err_set(err, ERR_BUSY, "cgroup %s still has processes", parent);
 }
 
+/* --- census
+ * ---------------------------------------------------------------------------------------- */
+
+static void look_for_process(const char *dir, void *data)
+{
+    bool *found = data;
+    char file[PATH_MAX];
+    char byte;
+    int fd;
+    if (*found || (size_t)snprintf(file, sizeof file, "%s/cgroup.procs", dir) >= sizeof file) {
+        return;
+    }
+    fd = open(file, O_RDONLY | O_CLOEXEC);
+    if (fd >= 0) {
+        *found = read(fd, &byte, 1) == 1;
+        close(fd);
+    }
+}
+
+/* On version 1 every process is in some group of every hierarchy; one of them will do. */
+static int open_parent(const struct cgroup_info *c, const char *parent, char path[PATH_MAX],
+                       DIR **ret, struct err *err)
+{
+    static const char *const hierarchies[] = {"pids", "memory", "freezer", "cpu"};
+    size_t n = c->v2 ? 1 : sizeof hierarchies / sizeof hierarchies[0];
+    for (size_t i = 0; i < n; i++) {
+        name(path, c->v2 ? "" : hierarchies[i], parent, "");
+        *ret = opendir(path);
+        if (*ret != NULL || errno != ENOENT) {
+            break;
+        }
+    }
+    return *ret != NULL || errno == ENOENT ? 0
+                                           : err_set(err, ERR_IO, "%s: %s", path, strerror(errno));
+}
+
+int cgroup_census(const struct cgroup_info *c, const char *parent, struct arena *arena,
+                  struct str **ret, size_t *ret_n, struct err *err)
+{
+    char path[PATH_MAX];
+    char group[PATH_MAX];
+    struct dirent *e;
+    DIR *d = NULL;
+    size_t cap = 64;
+    int rv = open_parent(c, parent, path, &d, err);
+    *ret = arena_array(arena, cap, sizeof **ret);
+    *ret_n = 0;
+    while (d != NULL && (e = readdir(d)) != NULL) {
+        bool found = false;
+        if (e->d_type != DT_DIR || e->d_name[0] == '.' ||
+            (size_t)snprintf(group, sizeof group, "%s/%s", path, e->d_name) >= sizeof group) {
+            continue;
+        }
+        each_group(group, look_for_process, &found);
+        if (!found) {
+            continue;
+        }
+        if (*ret_n == cap) {
+            struct str *more = arena_array(arena, 2 * cap, sizeof *more);
+            memcpy(more, *ret, cap * sizeof *more);
+            *ret = more;
+            cap *= 2;
+        }
+        (*ret)[(*ret_n)++] = str_of(arena_strdup(arena, e->d_name));
+    }
+    if (d != NULL) {
+        closedir(d);
+    }
+    return rv;
+}
+
 /* --- counters
  * -------------------------------------------------------------------------------------- */
 

@@ -7,7 +7,9 @@
 #define AGENT_RUNTIME_CGROUP_H
 
 #include "agent/core/executor.h"
+#include "common/base/arena.h"
 #include "common/base/err.h"
+#include "common/base/str.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -35,6 +37,11 @@ void cgroup_kill(const struct cgroup_info *c, const char *path);
 
 /* Kill and remove everything below parent, and parent itself. For uninstalling. */
 int cgroup_purge(const struct cgroup_info *c, const char *parent, struct err *err);
+
+/* Names of the groups right below parent in which, or below which, there are processes; in the
+ * arena. A parent that is not there has none. */
+int cgroup_census(const struct cgroup_info *c, const char *parent, struct arena *arena,
+                  struct str **ret, size_t *ret_n, struct err *err);
 
 /* Counters; those the kernel does not offer are 0. Network counters are not touched. */
 int cgroup_stats(const struct cgroup_info *c, const char *path, struct exec_stats *ret,

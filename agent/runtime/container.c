@@ -682,8 +682,8 @@ int container_remove_task(const struct runtime *rt, struct id task, struct err *
     prefix[ID_HEX_LEN + 1] = '\0';
     rv = remove_with_prefix(rt, prefix, err);
     if (rv == 0) {
-        task_cgroup(rt, task, cgroup);
-        rv = cgroup_remove(&rt->cgroup, cgroup, err);
+        task_cgroup(rt, task, cgroup); /* With what runs there of which no directory tells. */
+        rv = cgroup_purge(&rt->cgroup, cgroup, err);
     }
     if (rv == 0 &&
         snprintf(path, sizeof path, "%s/%.*s", rt->volumes, ID_HEX_LEN, prefix) < PATH_MAX) {

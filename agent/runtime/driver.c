@@ -338,6 +338,7 @@ static const struct executor_ops ops = {
     .remove = ops_remove,
     .run = ops_run,
     .inventory = ops_inventory,
+    .census = ops_census,
     .log = ops_log,
     .kill = track_kill,
     .stats = track_stats,

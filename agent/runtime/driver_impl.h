@@ -98,6 +98,9 @@ void ops_start(struct executor *x, struct exec_start *r);
 void ops_remove(struct executor *x, struct exec_remove *r);
 void ops_run(struct executor *x, struct exec_run *r);
 void ops_inventory(struct executor *x, struct exec_inventory *r);
+
+/* census.c */
+void ops_census(struct executor *x, struct exec_census *r);
 void ops_log(struct executor *x, struct exec_log *r);
 
 /* Ask the start under way to end. */

@@ -63,7 +63,7 @@ static void put_members(const struct api *api, struct buf *b)
     one(b, "ecs_raft_voters", "gauge", "Those of them that vote.", voters);
 }
 
-static void put_audit(const struct engine *e, struct buf *b)
+static void put_audit(struct engine *e, struct buf *b)
 {
     struct audit_status s;
     engine_audit_status(e, &s);

@@ -47,9 +47,12 @@ static int verify_read(struct api_call *c)
         found += audit.n_found[rule];
     }
     API_SET(m, found, found);
-    m->findings = api_list(c, audit.n_findings);
+    m->findings = api_list(c, audit.n_findings + audit.n_outside);
     for (uint32_t i = 0; i < audit.n_findings; i++) {
         m->findings[m->n_findings++] = describe_finding(c, &audit.findings[i]);
+    }
+    for (uint32_t i = 0; i < audit.n_outside; i++) {
+        m->findings[m->n_findings++] = describe_finding(c, &audit.outside[i]);
     }
     c->response = &m->base;
     return 0;

@@ -61,6 +61,8 @@ const char *audit_rule_name(enum audit_rule rule)
         return "counter";
     case AUDIT_DEPLOYMENT:
         return "deployment";
+    case AUDIT_ORPHAN:
+        return "orphan";
     case AUDIT_N:
         break;
     }

@@ -20,6 +20,8 @@ enum audit_rule {
     AUDIT_INDEX,      /* A row is not found by its key, or is not in its owner's list. */
     AUDIT_COUNTER,    /* A counter is not what its rows say. */
     AUDIT_DEPLOYMENT, /* A service keeps more tasks than its deployment may have. */
+    AUDIT_ORPHAN, /* A node runs what the state does not know, or has as over. Found by who hears
+                   * the nodes (dispatch.h), not by the auditor. */
     AUDIT_N
 };
 
@@ -42,6 +44,8 @@ struct audit_status {
     uint64_t n_total;                     /* Findings that were new, since the start. */
     const struct audit_finding *findings; /* Of the last complete round; until the next step. */
     uint32_t n_findings;
+    const struct audit_finding *outside; /* Of now, from elsewhere: what nodes run. */
+    uint32_t n_outside;
 };
 
 struct audit; /* Opaque. */

@@ -29,6 +29,13 @@ struct fifo {
     uint32_t cap;
 };
 
+struct suspect { /* A task that is on the node and should not be. */
+    struct id task;
+    int64_t since_ms;
+    uint8_t why;    /* enum dispatch_orphan_why */
+    bool confirmed; /* For long enough to be an orphan. */
+};
+
 struct dispatch_session {
     uint32_t node;
     struct id id;
@@ -44,10 +51,12 @@ struct dispatch_session {
     uint64_t ack;      /* and of the last one to acknowledge. */
     uint64_t sent;     /* Likewise of assignments. */
     uint64_t acked;
-    uint32_t n_units;    /* Reports of it that wait or are in flight. */
-    struct fifo tasks;   /* Slots to tell. */
-    struct fifo strays;  /* Ids that are on the node and should not be. */
-    struct fifo forgets; /* Ids. */
+    uint32_t n_units;         /* Reports of it that wait or are in flight. */
+    struct fifo tasks;        /* Slots to tell. */
+    struct fifo strays;       /* Ids that are on the node and should not be. */
+    struct fifo forgets;      /* Ids. */
+    struct suspect *suspects; /* Of the last census: held, and not what the state says. */
+    uint32_t n_suspects;
     struct list all;
     struct list ready;
     struct heap_node silence;
@@ -160,6 +169,7 @@ static void session_free(struct dispatch *d, struct dispatch_session *s)
     fifo_close(d, &s->tasks);
     fifo_close(d, &s->strays);
     fifo_close(d, &s->forgets);
+    mem_free(d->mem, s->suspects, s->n_suspects * sizeof *s->suspects);
     mem_free(d->mem, s, sizeof *s);
 }
 
@@ -455,6 +465,97 @@ int dispatch_ack(struct dispatch *d, struct dispatch_session *s, uint64_t number
     s->acked = number > s->acked ? number : s->acked;
     update_ready(d, s);
     return 0;
+}
+
+/* --- orphans -------------------------------------------------------------------------------------
+ */
+
+static bool belongs(const struct dispatch *d, const struct dispatch_session *s, struct id id,
+                    uint8_t *ret_why)
+{
+    const struct task *t = store_task(d->store, store_find_task(d->store, id));
+    if (t == NULL) {
+        *ret_why = ORPHAN_UNKNOWN;
+        return false;
+    }
+    *ret_why = t->node == s->node ? ORPHAN_STOPPED : ORPHAN_ELSEWHERE;
+    return t->node == s->node && t->status != TASK_STOPPED;
+}
+
+/* As the census before saw it, or seen for the first time now. */
+static struct suspect suspect_of(const struct dispatch_session *s, struct id id, uint8_t why,
+                                 int64_t now_ms)
+{
+    for (uint32_t i = 0; i < s->n_suspects; i++) {
+        if (id_eq(s->suspects[i].task, id)) {
+            struct suspect known = s->suspects[i];
+            known.why = why;
+            return known;
+        }
+    }
+    return (struct suspect){.task = id, .since_ms = now_ms, .why = why};
+}
+
+static struct dispatch_orphan orphan_of(const struct dispatch_session *s, const struct suspect *p)
+{
+    return (struct dispatch_orphan){p->task, s->id, s->node, p->why, p->since_ms};
+}
+
+/* Those that have been suspects for long enough are orphans from now on. */
+static uint32_t confirm(struct dispatch_session *s, int64_t now_ms, struct dispatch_orphan *news,
+                        uint32_t max)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < s->n_suspects; i++) {
+        struct suspect *p = &s->suspects[i];
+        if (p->confirmed || now_ms - p->since_ms < DISPATCH_ORPHAN_MS) {
+            continue;
+        }
+        p->confirmed = true;
+        if (n < max) {
+            news[n++] = orphan_of(s, p);
+        }
+    }
+    return n;
+}
+
+uint32_t dispatch_census(struct dispatch *d, struct dispatch_session *s, const struct id *held,
+                         uint32_t n, int64_t now_ms, struct dispatch_orphan *news, uint32_t max)
+{
+    struct suspect *v = NULL;
+    uint32_t n_suspects = 0;
+    uint32_t k = 0;
+    uint8_t why;
+    for (uint32_t i = 0; i < n; i++) {
+        n_suspects += !belongs(d, s, held[i], &why);
+    }
+    v = n_suspects == 0 ? NULL : mem_alloc(d->mem, n_suspects * sizeof *v);
+    for (uint32_t i = 0; i < n && n_suspects > 0; i++) {
+        if (!belongs(d, s, held[i], &why)) {
+            v[k++] = suspect_of(s, held[i], why, now_ms);
+        }
+    }
+    mem_free(d->mem, s->suspects, s->n_suspects * sizeof *s->suspects);
+    s->suspects = v;
+    s->n_suspects = n_suspects;
+    return confirm(s, now_ms, news, max);
+}
+
+uint32_t dispatch_orphans(const struct dispatch *d, struct dispatch_orphan *v, uint32_t max)
+{
+    const struct list *it;
+    uint32_t n = 0;
+    for (it = d->sessions.next; it != &d->sessions; it = it->next) {
+        const struct dispatch_session *s = container_of(it, struct dispatch_session, all);
+        for (uint32_t i = 0; i < s->n_suspects && !s->gone; i++) {
+            const struct suspect *p = &s->suspects[i];
+            if (p->confirmed && n < max) {
+                v[n] = orphan_of(s, p);
+            }
+            n += p->confirmed;
+        }
+    }
+    return n;
 }
 
 /* --- from the state ------------------------------------------------------------------------------

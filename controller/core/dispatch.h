@@ -77,6 +77,32 @@ int dispatch_report(struct dispatch *d, struct dispatch_session *session, uint64
 int dispatch_ack(struct dispatch *d, struct dispatch_session *session, uint64_t number,
                  struct err *err);
 
+#define DISPATCH_ORPHAN_MS 60000
+
+struct dispatch_orphan {
+    struct id task;
+    struct id node_id;
+    uint32_t node;    /* Slot. */
+    uint8_t why;      /* enum dispatch_orphan_why */
+    int64_t since_ms; /* When it was first counted. */
+};
+
+enum dispatch_orphan_why {
+    ORPHAN_UNKNOWN,   /* No such task. */
+    ORPHAN_STOPPED,   /* The state has it as STOPPED. */
+    ORPHAN_ELSEWHERE, /* It is another node's. */
+};
+
+/* Whose processes are on the node, as its kernel says: all of them. What the state does not know
+ * there, or has as STOPPED, in every census for DISPATCH_ORPHAN_MS is an orphan. Those that
+ * are so since this call, at most max; how many. */
+uint32_t dispatch_census(struct dispatch *d, struct dispatch_session *session,
+                         const struct id *held, uint32_t n, int64_t now_ms,
+                         struct dispatch_orphan *news, uint32_t max);
+
+/* Fill at most max, return how many there are on all nodes. */
+uint32_t dispatch_orphans(const struct dispatch *d, struct dispatch_orphan *v, uint32_t max);
+
 /* --- from the state ------------------------------------------------------------------------------
  */
 

@@ -38,9 +38,27 @@ void engine_audit_close(struct engine *e)
     e->audit = NULL;
 }
 
-void engine_audit_status(const struct engine *e, struct audit_status *ret)
+void engine_audit_status(struct engine *e, struct audit_status *ret)
 {
+    uint32_t n =
+        e->outside_fn == NULL ? 0 : e->outside_fn(e->outside_ctx, e->outside, AUDIT_FINDINGS_MAX);
     audit_status(e->audit, ret);
+    ret->outside = e->outside;
+    ret->n_outside = n < AUDIT_FINDINGS_MAX ? n : AUDIT_FINDINGS_MAX;
+    ret->n_found[AUDIT_ORPHAN] += n;
+    ret->n_total += e->n_outside;
+}
+
+void engine_audit_source(struct engine *e, engine_findings fn, void *ctx)
+{
+    e->outside_fn = fn;
+    e->outside_ctx = ctx;
+}
+
+void engine_audit_found(struct engine *e, const struct audit_finding *f)
+{
+    e->n_outside++;
+    on_finding(e, f);
 }
 
 uint64_t engine_audit_hurry(struct engine *e)

@@ -158,8 +158,14 @@ void engine_history(struct engine *e, struct engine_history *h);
  * ------------------------------------------------------------------------------------------ */
 
 /* What it found so far (core/audit.h); and begin a round now, see audit_hurry(). */
-void engine_audit_status(const struct engine *e, struct audit_status *ret);
+void engine_audit_status(struct engine *e, struct audit_status *ret);
 uint64_t engine_audit_hurry(struct engine *e);
+
+/* Who hears the nodes has findings too: fn fills at most max of those there are now and returns how
+ * many there are; engine_audit_found() logs and counts a new one. fn NULL: nobody. */
+typedef uint32_t (*engine_findings)(void *ctx, struct audit_finding *v, uint32_t max);
+void engine_audit_source(struct engine *e, engine_findings fn, void *ctx);
+void engine_audit_found(struct engine *e, const struct audit_finding *f);
 
 /* --- changes
  * ----------------------------------------------------------------------------------------- */

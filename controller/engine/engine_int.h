@@ -38,6 +38,10 @@ struct engine {
 
     struct audit *audit; /* Goes round the state for ever. */
     struct loop_timer *audit_timer;
+    engine_findings outside_fn;
+    void *outside_ctx;
+    struct audit_finding outside[AUDIT_FINDINGS_MAX];
+    uint64_t n_outside; /* New ones since the start. */
 
     struct identity identity; /* As in the data directory's file. */
 

@@ -13,9 +13,10 @@
 #include "controller/link/link.h"
 #include "proto/ecs/agent/v1/agent.pb-c.h"
 
-#define LINK_STEP_MAX      64 /* Outputs of one dispatch step. */
-#define LINK_TASKS_PER_MSG 32 /* Assignments in one message: each may carry 64 KiB. */
-#define LINK_LOGS_MAX      64 /* Log requests open per node. */
+#define LINK_STEP_MAX      64    /* Outputs of one dispatch step. */
+#define LINK_TASKS_PER_MSG 32    /* Assignments in one message: each may carry 64 KiB. */
+#define LINK_LOGS_MAX      64    /* Log requests open per node. */
+#define LINK_HELD_MAX      65536 /* Tasks in a census. */
 
 enum session_state {
     SESSION_NEW,         /* Waiting for hello. */
@@ -81,6 +82,10 @@ void session_end(struct session *s, enum grpc_code code, const char *why);
 /* assign.c */
 void assign_send(struct link *l, const struct dispatch_out *out);
 int reports_read(struct session *s, const Ecs__Agent__V1__Reports *reports, struct err *err);
+
+/* orphans.c: what nodes run and the state does not know. */
+int orphans_read(struct session *s, const Ecs__Agent__V1__Heartbeat *heartbeat, struct err *err);
+uint32_t orphans_findings(void *ctx, struct audit_finding *v, uint32_t max);
 
 /* logs.c */
 void logs_chunk(struct session *s, const Ecs__Agent__V1__LogChunk *chunk);

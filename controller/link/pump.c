@@ -214,6 +214,7 @@ int link_open(uv_loop_t *loop, const struct link_options *options, struct link *
     l->watch.data = l;
     l->watch.cb = on_change;
     engine_watch_add(options->engine, &l->watch);
+    engine_audit_source(options->engine, orphans_findings, l);
     *ret = l;
     return 0;
 }
@@ -225,6 +226,7 @@ void link_close(struct link *l)
     }
     assert(list_empty(&l->sessions));
     engine_watch_remove(l->options.engine, &l->watch);
+    engine_audit_source(l->options.engine, NULL, NULL);
     dispatch_close(l->dispatch);
     loop_soon_close(l->pump);
     loop_timer_close(l->timer);

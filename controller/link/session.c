@@ -206,7 +206,7 @@ static int on_live(struct session *s, const Ecs__Agent__V1__AgentMessage *m, str
     switch (m->kind_case) {
     case ECS__AGENT__V1__AGENT_MESSAGE__KIND_HEARTBEAT:
         on_heartbeat(s, m->heartbeat);
-        return 0;
+        return m->heartbeat->census ? orphans_read(s, m->heartbeat, err) : 0;
     case ECS__AGENT__V1__AGENT_MESSAGE__KIND_REPORTS:
         return reports_read(s, m->reports, err);
     case ECS__AGENT__V1__AGENT_MESSAGE__KIND_ASSIGNMENTS_ACK:

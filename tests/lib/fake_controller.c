@@ -105,6 +105,11 @@ static void on_heartbeat(struct fake_controller *f, const struct heartbeat *h)
     struct heartbeat_ack ack = {h->number, {controllers, f->also == NULL ? 0 : 2}};
     struct controller_message m = {.heartbeat_ack = &ack};
     f->n_heartbeats++;
+    if (h->census) {
+        f->counted = true;
+        f->n_held = h->n_held;
+        f->held = h->n_held == 0 ? (struct id){0, 0} : h->held[h->n_held - 1];
+    }
     if (!f->ignore_heartbeats) {
         say(f, &m);
     }

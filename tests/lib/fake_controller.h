@@ -48,6 +48,9 @@ struct fake_controller {
     unsigned n_joins;
     unsigned n_renewals;
     unsigned n_hellos;
+    bool counted;    /* A heartbeat came with a census: */
+    unsigned n_held; /* so many tasks, */
+    struct id held;  /* the last of them. */
     unsigned n_heartbeats;
     uint64_t acked; /* Assignments. */
     uint32_t hello_cpu;

@@ -7,7 +7,16 @@
 #include <stdio.h>
 #include <string.h>
 
-enum kind { KIND_PULL, KIND_START, KIND_STOP, KIND_REMOVE, KIND_RUN, KIND_INVENTORY, KIND_LIFE };
+enum kind {
+    KIND_PULL,
+    KIND_START,
+    KIND_STOP,
+    KIND_REMOVE,
+    KIND_RUN,
+    KIND_INVENTORY,
+    KIND_CENSUS,
+    KIND_LIFE
+};
 
 struct pending { /* Something that will happen. */
     struct list link;
@@ -248,6 +257,37 @@ static void do_inventory(struct script_executor *x, struct exec_inventory *r, in
     r->cb(r);
 }
 
+static bool counted(const struct id *tasks, size_t n, struct id task)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (id_eq(tasks[i], task)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void do_census(struct exec_census *r, const struct script_world *w, int canceled)
+{
+    struct id tasks[65];
+    struct list *it;
+    size_t n = 0;
+    list_each (it, &w->containers) {
+        const struct script_container *c = container_of(it, struct script_container, link);
+        assert(n < 64);
+        if (c->state == EXEC_RUNNING && !counted(tasks, n, c->task)) {
+            tasks[n++] = c->task;
+        }
+    }
+    if (!id_is_none(w->stray)) {
+        tasks[n++] = w->stray;
+    }
+    r->status = canceled;
+    r->tasks = tasks;
+    r->n_tasks = n;
+    r->cb(r);
+}
+
 static void happen(struct pending *p, int canceled)
 {
     struct script_executor *x = p->x;
@@ -271,6 +311,9 @@ static void happen(struct pending *p, int canceled)
         break;
     case KIND_INVENTORY:
         do_inventory(x, copy.request, canceled);
+        break;
+    case KIND_CENSUS:
+        do_census(copy.request, x->w, canceled);
         break;
     case KIND_LIFE:
         if (canceled == 0) {
@@ -337,6 +380,11 @@ static void op_inventory(struct executor *x, struct exec_inventory *r)
     (void)later(self(x), KIND_INVENTORY, r, 5);
 }
 
+static void op_census(struct executor *x, struct exec_census *r)
+{
+    (void)later(self(x), KIND_CENSUS, r, 5);
+}
+
 static void op_log(struct executor *x, struct exec_log *r)
 {
     (void)x;
@@ -377,9 +425,9 @@ static int op_log_path(struct executor *x, struct exec_key key, char *ret, size_
 struct executor *script_open(uv_loop_t *loop, struct script_world *w,
                              const struct executor_events *events)
 {
-    static const struct executor_ops ops = {op_pull,  op_start,     op_stop, op_remove,
-                                            op_run,   op_inventory, op_log,  op_kill,
-                                            op_stats, op_log_path};
+    static const struct executor_ops ops = {op_pull, op_start,     op_stop,    op_remove,
+                                            op_run,  op_inventory, op_census,  op_log,
+                                            op_kill, op_stats,     op_log_path};
     struct script_executor *x = mem_alloc(sysmem(), sizeof *x);
     x->base.ops = &ops;
     x->base.events = *events;

@@ -37,6 +37,7 @@ struct script_world {
     unsigned n_pulls;
     unsigned n_runs;     /* Health probes. */
     int probe_exit_code; /* What they return. */
+    struct id stray;     /* A task with processes that no container is known for; or none. */
 };
 
 void script_world_init(struct script_world *w);

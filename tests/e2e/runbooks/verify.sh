@@ -29,3 +29,24 @@ check "a controller that is away is named, exit status 3" away
 lab restart c3
 well() { ecs-admin verify --timeout 5s; }
 check "back again, all agree" eventually 30 well
+
+# A process in a container's place that nobody knows, as a runtime gone wrong could leave it.
+base=/sys/fs/cgroup
+[ -e $base/cgroup.controllers ] || base=/sys/fs/cgroup/pids
+stray=0123456789abcdef0123456789abcdef
+group=$base/ecs-lab-$(printf %s "$dir" | sha256sum | cut -c1-6)/n1/run/$stray/web
+mkdir -p "$group"
+sh -c 'echo 0 >"$1/cgroup.procs" && exec sleep 3600' sh "$group" &
+stray_pid=$!
+orphan() {
+    local status=0
+    ecs-admin verify 2>"$dir/verify.err" >/dev/null || status=$?
+    [ "$status" -eq 6 ] && grep -q "orphan: node .* task $stray .* the state does not know it" "$dir/verify.err"
+}
+check "a node that runs what the state does not know: exit status 6, orphan" eventually 120 orphan
+cat "$dir/verify.err"
+gone() { ! kill -0 "$stray_pid"; }
+check "its agent ends it" eventually 90 gone
+check "and then there is nothing to object to" eventually 60 well
+orphans_logged() { cat "$dir"/c*/log | grep -q 'audit.finding.*orphan'; }
+check "but the log of the leader keeps it" orphans_logged

@@ -2,6 +2,7 @@
  * killed, nothing stays. tests/e2e/guest runs it where there is only version 2. */
 #include "agent/proc/files.h"
 #include "agent/runtime/cgroup.h"
+#include "common/loop/sysmem.h"
 #include "tests/lib/test.h"
 
 #include <fcntl.h>
@@ -191,6 +192,48 @@ START_TEST(a_purge_ends_what_forks_and_what_is_deep)
     }
 END_TEST
 
+/* Groups with a process in them or anywhere below; no other entry, and none once they have ended.
+ */
+START_TEST(a_census_names_the_groups_with_processes)
+    {
+        char group[2 * PATH_TEXT];
+        char path[PATH_MAX];
+        struct arena arena;
+        struct str *names;
+        size_t n;
+        struct err err = {0};
+        int pair[2];
+        char byte;
+        pid_t pid;
+        arena_init(&arena, sysmem());
+        ck_assert_int_eq(cgroup_census(&info, parent, &arena, &names, &n, &err), 0);
+        ck_assert_uint_eq(n, 0); /* There is no such parent yet. */
+        snprintf(group, sizeof group, "%s/empty/main", parent);
+        group_file(path, "memory", group, "");
+        ck_assert_int_eq(dir_make(path, 0755, NULL), 0);
+        snprintf(group, sizeof group, "%s/main/deep", task);
+        ck_assert_int_eq(pipe(pair), 0);
+        pid = fork();
+        if (pid == 0) {
+            enter(group);
+            (void)!write(pair[1], "x", 1);
+            pause();
+            _exit(EXIT_SUCCESS);
+        }
+        ck_assert_int_eq(read(pair[0], &byte, 1), 1);
+        ck_assert_int_eq(cgroup_census(&info, parent, &arena, &names, &n, &err), 0);
+        ck_assert_uint_eq(n, 1);
+        ck_assert(str_eq(names[0], STR("task")));
+        remove_group(parent);
+        ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+        ck_assert_int_eq(cgroup_census(&info, parent, &arena, &names, &n, &err), 0);
+        ck_assert_uint_eq(n, 0);
+        close(pair[0]);
+        close(pair[1]);
+        arena_close(&arena);
+    }
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("cgroup");
@@ -200,7 +243,7 @@ int main(void)
     snprintf(parent, sizeof parent, "/ecs-test-cgroup-%d", (int)getpid());
     snprintf(task, sizeof task, "%s/task", parent);
     TEST_CASE(s, "cgroup", 60, limits_reach_the_kernel, an_oom_kill_counts_where_the_victim_was,
-              a_purge_ends_what_forks_and_what_is_deep);
+              a_purge_ends_what_forks_and_what_is_deep, a_census_names_the_groups_with_processes);
     rv = test_run(s);
     return cgroup_purge(&info, parent, NULL) == 0 ? rv
                                                   : EXIT_FAILURE; /* What a failed test left. */

@@ -240,6 +240,33 @@ static void take_inventory(struct rig *g, struct seen *s)
     ck_assert_int_eq(s->status, 0);
 }
 
+struct counted {
+    bool done;
+    int status;
+    size_t n;
+    struct id last;
+};
+
+static void census_cb(struct exec_census *r)
+{
+    struct counted *c = r->data;
+    c->done = true;
+    c->status = r->status;
+    c->n = r->n_tasks;
+    c->last = r->n_tasks == 0 ? (struct id){0, 0} : r->tasks[r->n_tasks - 1];
+}
+
+static struct counted take_census(struct rig *g)
+{
+    struct counted c = {0};
+    struct exec_census r = {.data = &c, .cb = census_cb};
+    executor_census(g->x, &r);
+    ck_assert(!c.done);
+    rig_until(g, &c.done);
+    ck_assert_int_eq(c.status, 0);
+    return c;
+}
+
 START_TEST(a_container_survives_its_agent_and_is_adopted)
     {
         struct rig g;
@@ -254,6 +281,8 @@ START_TEST(a_container_survives_its_agent_and_is_adopted)
         rig_open(&g, "adopt");
         ck_assert(rig_get("127.0.0.1", 8080, out, sizeof out));
         take_inventory(&g, &seen);
+        ck_assert_uint_eq(take_census(&g).n, 1);
+        ck_assert(id_eq(take_census(&g).last, task->id));
         ck_assert_uint_eq(seen.n, 1);
         ck_assert(id_eq(seen.first.key.task, task->id));
         ck_assert_int_eq(seen.first.state, EXEC_RUNNING);

@@ -375,6 +375,17 @@ START_TEST(tasks_the_controller_does_not_name_are_stopped_and_removed)
     }
 END_TEST
 
+START_TEST(a_heartbeat_tells_whose_processes_are_here)
+    {
+        g.world.stray = (struct id){9, 9}; /* No container, no journal knows it. */
+        agent_start();
+        connect_empty();
+        UNTIL(g.fakes[0].counted);
+        ck_assert_uint_eq(g.fakes[0].n_held, 1);
+        ck_assert(id_eq(g.fakes[0].held, g.world.stray));
+    }
+END_TEST
+
 /* --- the session --------------------------------------------------------------------------------
  */
 
@@ -772,6 +783,7 @@ int main(void)
     tcase_add_test(c, a_restarted_agent_keeps_its_tasks);
     tcase_add_test(c, a_restart_at_any_moment_creates_nothing_twice);
     tcase_add_test(c, tasks_the_controller_does_not_name_are_stopped_and_removed);
+    tcase_add_test(c, a_heartbeat_tells_whose_processes_are_here);
     tcase_add_test(c, followers_point_to_the_leader);
     tcase_add_test(c, controllers_that_point_in_circles_are_asked_with_pauses);
     tcase_add_test(c, a_dead_controller_is_replaced_by_the_next);

@@ -80,7 +80,8 @@ START_TEST(every_agent_message_survives_the_round_trip)
                                            .n_attributes = 2,
                                            .tasks = tasks,
                                            .n_tasks = 2};
-        static const struct heartbeat beat = {UINT64_MAX, 1, 2, 3};
+        static const struct id held[] = {{5, 6}, {7, 8}};
+        static const struct heartbeat beat = {UINT64_MAX, 1, 2, 3, true, held, 2};
         static const struct numbered ack = {77};
         static const struct log_chunk chunk = {9, {"a\0b", 3}, true, "gone"};
         struct agent_message m = {.hello = &hello};
@@ -104,6 +105,9 @@ START_TEST(every_agent_message_survives_the_round_trip)
         ck_assert_int_eq(message_decode_agent(encoded(), &arena, &got, &err), 0);
         ck_assert_uint_eq(got.heartbeat->number, UINT64_MAX);
         ck_assert_uint_eq(got.heartbeat->tasks_running, 3);
+        ck_assert(got.heartbeat->census);
+        ck_assert_uint_eq(got.heartbeat->n_held, 2);
+        ck_assert_uint_eq(got.heartbeat->held[1].lo, 8);
         buf_clear(&out);
         m = (struct agent_message){.assignments_ack = &ack};
         ck_assert_int_eq(message_encode_agent(&m, &out, &err), 0);
@@ -359,7 +363,8 @@ END_TEST
 
 START_TEST(what_does_not_fit_is_too_big)
     {
-        static const struct heartbeat beat = {UINT64_MAX, 1, 2, 3};
+        static const struct heartbeat beat = {
+            .number = UINT64_MAX, .cpu_used = 1, .memory_used = 2, .tasks_running = 3};
         struct agent_message m = {.heartbeat = &beat};
         for (size_t max = 0; max < 19; max++) {
             struct buf small;

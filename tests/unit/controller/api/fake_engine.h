@@ -217,7 +217,7 @@ void engine_history(struct engine *e, struct engine_history *h)
     loop_soon_post(e->soon);
 }
 
-void engine_audit_status(const struct engine *e, struct audit_status *ret)
+void engine_audit_status(struct engine *e, struct audit_status *ret)
 {
     (void)e;
     memset(ret, 0, sizeof *ret);

@@ -392,6 +392,60 @@ START_TEST(a_task_from_before_the_epoch_that_its_node_does_not_know_is_over)
     }
 END_TEST
 
+static uint32_t count_held(struct rig *r, struct agent *a, const struct id *held, uint32_t n)
+{
+    struct dispatch_orphan news[OUTS];
+    return dispatch_census(r->d, a->s, held, n, r->w.now, news, OUTS);
+}
+
+/* What a node runs and should not is an orphan once it has been there for a minute without a break,
+ * for the reason the state gives; the node is told to stop it, and it is told of until it is gone.
+ */
+START_TEST(what_runs_for_a_minute_and_should_not_is_an_orphan)
+    {
+        struct rig r;
+        struct agent *a = &r.agents[0];
+        struct dispatch_orphan o[OUTS];
+        struct id held[4] = {{0, 0}, {7, 7}, {0, 0}, {0, 0}};
+        open_rig(&r);
+        connect(&r, a);
+        for (int i = 0; i < 2; i++) {
+            ck_assert(world_run(&r.w, 0, 0, 0));
+            held[2 * i] = r.w.result.ids[0];
+        }
+        ck_assert(world_node(&r.w, "c", 1, 1000, 1000));
+        ck_assert(world_run(&r.w, 0, 0, 1));
+        held[3] = r.w.result.ids[0]; /* The other node's. */
+        for (int i = 0; i < 3; i++) {
+            turn(&r);
+        }
+        ck_assert(world_stop(&r.w, "c", held[2]));
+        for (int i = 0; i < 3; i++) {
+            turn(&r);
+        }
+        ck_assert_uint_eq(store_task(r.w.store, 1)->status, TASK_STOPPED);
+        ck_assert_uint_eq(count_held(&r, a, held, 4), 0);
+        r.w.now += DISPATCH_ORPHAN_MS - 1;
+        ck_assert_uint_eq(count_held(&r, a, held, 3), 0);
+        ck_assert_uint_eq(dispatch_orphans(r.d, o, OUTS), 0);
+        r.w.now += 1;
+        ck_assert_uint_eq(count_held(&r, a, held, 4), 2); /* The last one was away for a while. */
+        ck_assert_uint_eq(count_held(&r, a, held, 4), 0); /* Each is news once. */
+        ck_assert_uint_eq(dispatch_orphans(r.d, o, OUTS), 2);
+        ck_assert(id_eq(o[0].task, held[1]) && o[0].why == ORPHAN_UNKNOWN);
+        ck_assert(id_eq(o[1].task, held[2]) && o[1].why == ORPHAN_STOPPED);
+        ck_assert_uint_eq(dispatch_orphans(r.d, o, 1), 2);
+        r.w.now += DISPATCH_ORPHAN_MS;
+        ck_assert_uint_eq(count_held(&r, a, held + 3, 1), 1);
+        ck_assert_uint_eq(dispatch_orphans(r.d, o, OUTS), 1);
+        ck_assert(id_eq(o[0].task, held[3]) && o[0].why == ORPHAN_ELSEWHERE);
+        ck_assert_uint_eq(count_held(&r, a, held, 1), 0);
+        ck_assert_uint_eq(dispatch_orphans(r.d, o, OUTS), 0);
+        disconnect(&r, a);
+        close_rig(&r);
+    }
+END_TEST
+
 START_TEST(a_second_session_silence_and_loss_end_a_session)
     {
         struct rig r;
@@ -586,6 +640,7 @@ int main(void)
               a_task_that_runs_and_stops_is_told_acknowledged_and_forgotten,
               inventory_and_state_are_made_to_agree,
               a_task_from_before_the_epoch_that_its_node_does_not_know_is_over,
+              what_runs_for_a_minute_and_should_not_is_an_orphan,
               a_second_session_silence_and_loss_end_a_session,
               too_many_reports_and_wrong_numbers_are_refused);
     tcase_set_timeout(c, 120);
