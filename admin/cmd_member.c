@@ -57,6 +57,7 @@ static const struct column status_columns[] = {
     {"EPOCH", "epoch", NULL, false},
     {"FEATURE LEVEL", "featureLevel", NULL, false},
     {"VOTERS' LEVEL", "votersLevel", NULL, false},
+    {"TOKENS FENCED", "fenced", NULL, false},
     {"ACCOUNT", "account", NULL, false},
     {"REGION", "region", NULL, false},
 };
@@ -103,6 +104,19 @@ static int run_finalize(struct cli *cli, const struct args *args)
     (void)args;
     if (rv == EXIT_OK) {
         say(cli, "feature level %lld", (long long)value_number(out, "featureLevel", 0));
+        json_decref(out);
+    }
+    return rv;
+}
+
+static int run_unfence(struct cli *cli, const struct args *args)
+{
+    json_t *out = NULL;
+    int rv = call(cli, "admin.UnfenceTokens", NULL, &out);
+    (void)args;
+    if (rv == EXIT_OK) {
+        say(cli, "new client tokens are accepted from revision %lld on",
+            (long long)value_number(out, "revision", 0));
         json_decref(out);
     }
     return rv;
@@ -363,5 +377,7 @@ const struct command_def member_commands[] = {
     {"raft", "finalize", "", 0, 0,
      "Let the cluster use what all controllers understand now; there is no way back.", NULL,
      run_finalize},
+    {"raft", "unfence", "", 0, 0,
+     "After a restore or a recovery: accept client tokens that are not known.", NULL, run_unfence},
     {NULL, NULL, NULL, 0, 0, NULL, NULL, NULL},
 };

@@ -173,6 +173,13 @@ static void explain(const struct recovery *r, uint64_t epoch)
     for (unsigned i = 0; i < r->members.n; i++) {
         (void)printf(" %" PRIu64 "=%s", r->members.v[i].id, r->members.v[i].address);
     }
+    if (r->members.n > 1) {
+        (void)printf(
+            "\n       of these only %" PRIu64
+            " has the state and votes; start the others with empty directories and --join, "
+            "then member promote",
+            r->id);
+    }
     (void)printf("\n       the old directory stays as %s.before-epoch-%" PRIu64
                  "; the other controllers must not run any more\n",
                  r->dir, epoch);
@@ -192,16 +199,17 @@ static int swap_dirs(const struct recovery *r, const char *fresh, uint64_t epoch
     return 0;
 }
 
-static int make(struct cli *cli, struct recovery *r, uint64_t epoch, struct err *err)
+static int make(struct cli *cli, struct recovery *r, uint64_t epoch, bool fence, struct err *err)
 {
     char fresh[PATH_LEN];
     struct storage_point at = r->source.at;
     int rv;
     (void)snprintf(fresh, sizeof fresh, "%s.recovered", r->dir);
     at.term = r->vote_term > at.term ? r->vote_term : at.term;
-    rv = target_begin_epoch(r->source.store, epoch, &at, err);
+    rv = target_begin_epoch(r->source.store, epoch, fence, &at, err);
     if (rv == 0) {
-        rv = target_write(fresh, r->id, &r->members, r->source.codec, r->source.store, &at, err);
+        rv = target_write(fresh, r->id, &r->members, true, r->source.codec, r->source.store, &at,
+                          err);
     }
     if (rv == 0) {
         rv = swap_dirs(r, fresh, epoch, err);
@@ -209,6 +217,9 @@ static int make(struct cli *cli, struct recovery *r, uint64_t epoch, struct err 
     if (rv == 0) {
         say(cli, "done: epoch %" PRIu64 ", revision %" PRIu64 ", digest %016" PRIx64, epoch,
             at.revision, at.digest);
+    }
+    if (rv == 0 && fence) {
+        say(cli, "%s", TARGET_FENCE_ADVICE);
     }
     return rv;
 }
@@ -230,7 +241,7 @@ static int recover(struct cli *cli, const struct args *args, struct recovery *r,
             complain("nothing was changed; say --yes to do it");
             return EXIT_USAGE;
         }
-        rv = make(cli, r, (uint64_t)epoch, &err);
+        rv = make(cli, r, (uint64_t)epoch, !args_has(args, "no-fence"), &err);
     }
     if (rv != 0) {
         complain("%s", err.text);
@@ -269,8 +280,10 @@ static int run_recover(struct cli *cli, const struct args *args)
 static const struct option_def options[] = {
     {"id", "N", "Which controller this is.", false},
     {"data-dir", "DIR", "Its data directory; it must be stopped.", false},
-    {"members", "ID=PEER/API,...", "The controllers from now on (this one alone).", false},
+    {"members", "ID=PEER/API,...",
+     "The controllers from now on (this one alone); the others as spares.", false},
     {"epoch", "N", "The new epoch (the present one and 1).", false},
+    TARGET_FENCE_OPTION,
     {"yes", NULL, "Do it. Without: say what would be done.", false},
     {NULL, NULL, NULL, false},
 };

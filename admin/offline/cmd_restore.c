@@ -41,13 +41,14 @@ static int restore(struct cli *cli, const struct args *args, struct restoration 
                    uint64_t epoch)
 {
     const char *dir = args_get(args, "data-dir", NULL);
+    bool fence = !args_has(args, "no-fence");
     struct err err = {0};
     int rv = load(r, &err);
     if (rv == 0) {
-        rv = target_begin_epoch(r->store, epoch, &r->at, &err);
+        rv = target_begin_epoch(r->store, epoch, fence, &r->at, &err);
     }
     if (rv == 0) {
-        rv = target_write(dir, id, &r->members, r->codec, r->store, &r->at, &err);
+        rv = target_write(dir, id, &r->members, false, r->codec, r->store, &r->at, &err);
     }
     if (rv != 0) {
         complain("%s", err.text);
@@ -61,6 +62,9 @@ static int restore(struct cli *cli, const struct args *args, struct restoration 
     say(cli, "%u clusters, %u services, %u nodes, %u tasks of the backup of revision %" PRIu64,
         store_count(r->store, KIND_CLUSTER), store_count(r->store, KIND_SERVICE),
         store_count(r->store, KIND_NODE), store_count(r->store, KIND_TASK), r->head.revision);
+    if (fence) {
+        say(cli, "%s", TARGET_FENCE_ADVICE);
+    }
     return EXIT_OK;
 }
 
@@ -115,6 +119,7 @@ static const struct option_def options[] = {
     {"data-dir", "DIR", "Its data directory; must not be there yet.", false},
     {"members", "ID=PEER/API,...", "All controllers, as for ecs-controller.", false},
     {"epoch", "N", "The new epoch (that of the backup and 1); the same for all.", false},
+    TARGET_FENCE_OPTION,
     SECRET_OPTIONS,
     {NULL, NULL, NULL, false},
 };

@@ -62,7 +62,7 @@ int target_members_read(const char *text, struct target_members *ret, struct err
 
 /* --- the epoch ------------------------------------------------------------------------------- */
 
-int target_begin_epoch(struct store *store, uint64_t epoch, struct storage_point *at,
+int target_begin_epoch(struct store *store, uint64_t epoch, bool fence, struct storage_point *at,
                        struct err *err)
 {
     const struct meta *meta = store_meta(store);
@@ -70,6 +70,7 @@ int target_begin_epoch(struct store *store, uint64_t epoch, struct storage_point
     struct changes changes;
     struct result result;
     cmd.u.epoch.epoch = epoch;
+    cmd.u.epoch.fence = fence;
     changes_init(&changes, sysmem());
     store_apply(store, &cmd, &changes, &result);
     changes_close(&changes);
@@ -137,7 +138,26 @@ static int write_state(const char *dir, const struct codec *codec, const struct 
     return rv;
 }
 
-static int write_log(const char *dir, uint64_t id, const struct target_members *members,
+/* All members vote, or only one, and the others are spares. */
+static int encode_members(const struct target_members *members, uint64_t only,
+                          struct raft_buffer *ret, struct err *err)
+{
+    struct membership all;
+    struct raft_buffer conf = {0};
+    int rv = conf_encode(members->v, members->n, &conf, err);
+    if (rv != 0 || only == 0) {
+        *ret = conf;
+        return rv;
+    }
+    rv = conf_read(conf.base, conf.len, &all, err);
+    raft_free(conf.base);
+    for (unsigned i = 0; rv == 0 && i < all.n; i++) {
+        all.member[i].role = all.member[i].id == only ? RAFT_VOTER : RAFT_SPARE;
+    }
+    return rv == 0 ? conf_write(&all, ret, err) : rv;
+}
+
+static int write_log(const char *dir, uint64_t id, const struct target_members *members, bool alone,
                      const struct storage_point *at, struct err *err)
 {
     char path[PATH_LEN + 8];
@@ -150,7 +170,7 @@ static int write_log(const char *dir, uint64_t id, const struct target_members *
     if (getrandom(&incarnation, sizeof incarnation, 0) != (ssize_t)sizeof incarnation) {
         return err_set(err, ERR_IO, "no random numbers");
     }
-    rv = conf_encode(members->v, members->n, &conf, err);
+    rv = encode_members(members, alone ? id : 0, &conf, err);
     if (rv == 0) {
         snap.conf = conf.base;
         snap.conf_len = conf.len;
@@ -189,7 +209,7 @@ static int sync_parent(const char *dir, struct err *err)
     return rv;
 }
 
-int target_write(const char *dir, uint64_t id, const struct target_members *members,
+int target_write(const char *dir, uint64_t id, const struct target_members *members, bool alone,
                  const struct codec *codec, const struct store *store,
                  const struct storage_point *at, struct err *err)
 {
@@ -216,7 +236,7 @@ int target_write(const char *dir, uint64_t id, const struct target_members *memb
         rv = write_state(fresh, codec, store, at, err);
     }
     if (rv == 0) {
-        rv = write_log(fresh, id, members, at, err);
+        rv = write_log(fresh, id, members, alone, at, err);
     }
     if (rv == 0) {
         rv = identity_write(fresh, &identity, err);

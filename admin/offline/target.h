@@ -26,13 +26,26 @@ struct target_members {
 int target_members_read(const char *text, struct target_members *ret, struct err *err);
 
 /* Begin an epoch: jump ahead of everything the lost part of the old log may have given out. The
- * same arguments make the same state on every machine. at: where the state was in the old log; on
+ * same arguments make the same state on every machine. fence: client tokens that are not known are
+ * refused until an operator says otherwise. at: where the state was in the old log; on
  * return, where the new log begins. ERR_CONFLICT: the epoch is not above the present one. */
-int target_begin_epoch(struct store *store, uint64_t epoch, struct storage_point *at,
+int target_begin_epoch(struct store *store, uint64_t epoch, bool fence, struct storage_point *at,
                        struct err *err);
 
-/* Write dir, which must not be there. */
-int target_write(const char *dir, uint64_t id, const struct target_members *members,
+/* What an operator must know of the fence: printed after the directory is made. */
+#define TARGET_FENCE_ADVICE                                                                        \
+    "requests with client tokens that are not known will be refused: they may have been answered " \
+    "before; when all is well, 'ecs-admin raft unfence'"
+
+#define TARGET_FENCE_OPTION                                                                     \
+    {                                                                                           \
+        "no-fence", NULL, "Carry out requests with client tokens that are not known, at once.", \
+            false                                                                               \
+    }
+
+/* Write dir, which must not be there. alone: the other members have no directories yet, so only
+ * this one votes, and they are spares until they are promoted. */
+int target_write(const char *dir, uint64_t id, const struct target_members *members, bool alone,
                  const struct codec *codec, const struct store *store,
                  const struct storage_point *at, struct err *err);
 

@@ -90,6 +90,7 @@ static const struct reject_info rejects[REJECT_N] = {
     [REJECT_TARGET_NOT_FOUND] = {API_TARGET_NOT_FOUND, NULL},
     [REJECT_TOKEN_CONFLICT] = {API_CONFLICT, "The client token was used before, for a request with "
                                              "other parameters."},
+    [REJECT_TOKEN_FENCED] = {API_CONFLICT, NULL},
     [REJECT_LIMIT] = {API_LIMIT, NULL},
     [REJECT_INVALID] = {API_INVALID_PARAMETER, NULL},
     [REJECT_JOIN_INVALID] = {API_INVALID_PARAMETER, NULL},

@@ -161,6 +161,8 @@ static void put_state(const struct store *s, struct buf *b)
     add_clusters(s, &t);
     add_nodes(s, &t);
     one(b, "ecs_revision", "gauge", "Commands in the state.", store_meta(s)->revision);
+    one(b, "ecs_tokens_fenced", "gauge", "1: client tokens that are not known are refused.",
+        store_meta(s)->fenced);
     one(b, "ecs_clusters", "gauge", "Clusters, deleted ones that are still shown included.",
         store_count(s, KIND_CLUSTER));
     one(b, "ecs_services", "gauge", "ACTIVE services.", t.services);

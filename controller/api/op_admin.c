@@ -5,6 +5,7 @@
 #include "controller/api/ref.h"
 #include "controller/api/run.h"
 #include "controller/auth/secret.h"
+#include "controller/core/feature.h"
 #include "proto/ecs/admin/v1/admin.pb-c.h"
 
 #include <string.h>
@@ -53,6 +54,7 @@ static int status_read(struct api_call *c)
     set_identity(c, meta, m);
     API_SET(m, feature_level, meta->feature_level);
     API_SET(m, voters_level, engine_voters_level(e));
+    API_SET(m, fenced, meta->fenced);
     c->response = &m->base;
     return 0;
 }
@@ -128,6 +130,36 @@ const struct api_handler op_finalize_upgrade = {
     .kind = API_WRITE,
     .decide = finalize_decide,
     .applied = finalize_applied,
+};
+
+/* --- UnfenceTokens -----------------------------------------------------------------------------
+ */
+
+static int unfence_decide(struct api_call *c, struct command *cmd)
+{
+    const struct meta *meta = store_meta(api_store(c));
+    if (meta->feature_level < feature_of_command(CMD_UNFENCE)) {
+        return api_fail(c, API_CLIENT,
+                        "The cluster is at feature level %u, and nothing is fenced below level %u.",
+                        meta->feature_level, feature_of_command(CMD_UNFENCE));
+    }
+    cmd->kind = CMD_UNFENCE;
+    return 0;
+}
+
+static int unfence_applied(struct api_call *c, const struct result *result)
+{
+    Ecs__Admin__V1__UnfenceTokensResponse *m =
+        api_new(c, &ecs__admin__v1__unfence_tokens_response__descriptor);
+    API_SET(m, revision, result->revision);
+    c->response = &m->base;
+    return 0;
+}
+
+const struct api_handler op_unfence_tokens = {
+    .kind = API_WRITE,
+    .decide = unfence_decide,
+    .applied = unfence_applied,
 };
 
 /* --- CreateJoinToken ---------------------------------------------------------------------------

@@ -48,6 +48,7 @@ static const struct binding_row ecs_rows[] = {
 static const struct binding_row admin_rows[] = {
     {"CreateJoinToken", &op_create_join_token},
     {"FinalizeUpgrade", &op_finalize_upgrade},
+    {"UnfenceTokens", &op_unfence_tokens},
     {"GetStatus", &op_get_status},
     {"GetTaskLogs", &op_get_task_logs},
     {"ListHistory", &op_list_history},

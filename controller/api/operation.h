@@ -76,6 +76,7 @@ extern const struct api_handler op_list_history;
 extern const struct api_handler op_transfer_leadership;
 extern const struct api_handler op_create_join_token;
 extern const struct api_handler op_finalize_upgrade;
+extern const struct api_handler op_unfence_tokens;
 extern const struct api_handler op_plan_run_task;
 
 /* op_member.c */

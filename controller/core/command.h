@@ -40,6 +40,7 @@ enum command_kind {
     CMD_IDENTITY = 26, /* The first leader gives the control plane its id and epoch 1. */
     CMD_EPOCH =
         27, /* A new epoch begins. Carried out offline, by restore and recover; see store.h. */
+    CMD_UNFENCE = 28, /* Client tokens that are not known are new ones again. */
     CMD_N
 };
 
@@ -266,6 +267,7 @@ struct cmd_digest {
 
 struct cmd_epoch {
     uint64_t epoch; /* Higher than the present one. */
+    bool fence;     /* Refuse client tokens that are not known, until CMD_UNFENCE. */
 };
 
 struct command {
@@ -321,6 +323,7 @@ enum reject {
     REJECT_NODE_INACTIVE,
     REJECT_TARGET_NOT_FOUND,
     REJECT_TOKEN_CONFLICT, /* Same token, other parameters. */
+    REJECT_TOKEN_FENCED,   /* It may have been used in a part of the history that was lost. */
     REJECT_LIMIT,
     REJECT_INVALID,
     REJECT_JOIN_INVALID,

@@ -8,6 +8,7 @@
  *
  *   1  0.1.0, and clusters that never set a level (0)
  *   2  CMD_IDENTITY
+ *   3  meta.fenced, CMD_UNFENCE
  */
 #ifndef CONTROLLER_CORE_FEATURE_H
 #define CONTROLLER_CORE_FEATURE_H
@@ -16,12 +17,13 @@
 
 #include <stdint.h>
 
-#define FEATURE_LEVEL 2u /* Of this program. */
+#define FEATURE_LEVEL 3u /* Of this program. */
+#define FEATURE_FENCE 3u
 
 /* The level from which on a command may be proposed. */
 static inline uint32_t feature_of_command(uint8_t kind)
 {
-    return kind == CMD_IDENTITY ? 2 : 1;
+    return kind == CMD_IDENTITY ? 2 : kind == CMD_UNFENCE ? FEATURE_FENCE : 1;
 }
 
 #endif

@@ -392,6 +392,7 @@ struct meta {
     struct id cluster_id; /* Of this control plane, for ever; given by its first leader. */
     uint64_t epoch;   /* 1 at first; each restore or recovery begins another. 0: not given yet. */
     int64_t epoch_at; /* Everything created before this is from an earlier epoch. */
+    bool fenced; /* Part of the history is lost: client tokens that are not known are refused. */
 };
 
 #endif

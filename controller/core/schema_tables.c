@@ -312,6 +312,7 @@ static const struct field meta_fields[] = {
     F(struct meta, digest, U64),   F(struct meta, feature_level, U32),
     F(struct meta, version, U64),  F(struct meta, cluster_id, ID),
     F(struct meta, epoch, U64),    F(struct meta, epoch_at, I64),
+    F(struct meta, fenced, BOOL),
 };
 SCHEMA(meta_schema, "Meta", struct meta, meta_fields);
 
@@ -544,8 +545,11 @@ static const struct schema cmd_identity_schema = {"CmdIdentity", 0, NULL, 0};
 
 static const struct field cmd_epoch_fields[] = {
     F(struct cmd_epoch, epoch, U64),
+    F(struct cmd_epoch, fence, BOOL),
 };
 SCHEMA(cmd_epoch_schema, "CmdEpoch", struct cmd_epoch, cmd_epoch_fields);
+
+static const struct schema cmd_unfence_schema = {"CmdUnfence", 0, NULL, 0};
 
 const struct schema *const schema_kinds[KIND_N] = {
     [KIND_CLUSTER] = &cluster_schema, [KIND_TASKDEF] = &taskdef_schema,
@@ -583,4 +587,5 @@ const struct schema *const schema_commands[CMD_N] = {
     [CMD_DIGEST] = &cmd_digest_schema,
     [CMD_IDENTITY] = &cmd_identity_schema,
     [CMD_EPOCH] = &cmd_epoch_schema,
+    [CMD_UNFENCE] = &cmd_unfence_schema,
 };

@@ -36,6 +36,7 @@ static const store_apply_fn apply_fns[CMD_N] = {
     [CMD_DIGEST] = store_digest_check,
     [CMD_IDENTITY] = store_identity,
     [CMD_EPOCH] = store_epoch,
+    [CMD_UNFENCE] = store_unfence,
 };
 
 /* --- changes -------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 /* Who this control plane is, and the beginning of an epoch: what a cluster that was restored from a
  * backup, or saved from its last survivor, must do so that nothing of the lost part is ever met
  * again under the same name. */
+#include "controller/core/feature.h"
 #include "controller/core/store_impl.h"
 
 void store_identity(struct store *s, const struct command *cmd, struct result *r)
@@ -44,8 +45,23 @@ void store_epoch(struct store *s, const struct command *cmd, struct result *r)
     meta->now++; /* So that all there is was created before epoch_at. */
     meta->epoch_at = meta->now;
     meta->revision += LIMIT_EPOCH_REVISIONS;
+    if (cmd->u.epoch.fence) { /* Programs that do not know what that means must not take part. */
+        meta->fenced = true;
+        meta->feature_level =
+            meta->feature_level > FEATURE_FENCE ? meta->feature_level : FEATURE_FENCE;
+    }
     s->digests_from = meta->revision; /* Those in between were never computed. */
     r->revision = meta->revision;
     store_touch(s, KIND_META, 0);
     skip_revisions(s);
+}
+
+void store_unfence(struct store *s, const struct command *cmd, struct result *r)
+{
+    (void)cmd;
+    (void)r;
+    if (s->meta->fenced) {
+        s->meta->fenced = false;
+        store_touch(s, KIND_META, 0);
+    }
 }

@@ -201,6 +201,7 @@ void store_feature_level(struct store *s, const struct command *cmd, struct resu
 void store_digest_check(struct store *s, const struct command *cmd, struct result *r);
 void store_identity(struct store *s, const struct command *cmd, struct result *r);
 void store_epoch(struct store *s, const struct command *cmd, struct result *r);
+void store_unfence(struct store *s, const struct command *cmd, struct result *r);
 
 /* The ACTIVE cluster of this name, or SLOT_NONE and a rejection. */
 uint32_t store_active_cluster(const struct store *s, struct str name, struct result *r);

@@ -40,6 +40,14 @@ enum token_verdict store_token_check(struct store *s, uint32_t cluster, uint8_t 
         store_reject(r, REJECT_INVALID, "A client token has at most %d characters.", LIMIT_TOKEN);
         return TOKEN_REFUSED;
     }
+    if (row == NULL && s->meta->fenced) {
+        store_reject(r, REJECT_TOKEN_FENCED,
+                     "The client token is not known, and part of the history before epoch %llu is "
+                     "lost: the request may have been carried out already. Look at what is there; "
+                     "an operator lets new tokens in with 'ecs-admin raft unfence'.",
+                     (unsigned long long)s->meta->epoch);
+        return TOKEN_REFUSED;
+    }
     if (row != NULL && is_stale(s, row)) {
         store_delete(s, KIND_TOKEN, slot);
         row = NULL;

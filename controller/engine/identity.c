@@ -24,10 +24,21 @@ static int save(struct engine *e, struct err *err)
     return rv;
 }
 
+static void tell_of_fence(const struct meta *meta)
+{
+    if (meta->fenced) {
+        log_warn(
+            "engine.fenced", log_u64("epoch", meta->epoch),
+            log_str("what", "requests with client tokens that are not known are refused"),
+            log_str("action", "ecs-admin raft unfence, when what is there is as it should be"));
+    }
+}
+
 int engine_identity_open(struct engine *e, struct err *err)
 {
     const struct meta *meta = store_meta(ring_store(e->ring));
     int rv = identity_read(e->config.dir, &e->identity, err);
+    tell_of_fence(meta);
     if (rv != 0 || meta->epoch == 0 || same(&e->identity, meta)) {
         return rv;
     }

@@ -100,7 +100,7 @@ check "and has kept the task" [ "$task" = "$(ecs-admin task list -o json | jq -S
 PATH=$new:$PATH # So far ecs-admin was the release's.
 hash -r
 level() { ecs-admin raft status -o json | jq -c '[.featureLevel, .votersLevel]'; }
-check "the cluster is still at the release's level, all voters could do more" [ "$(level)" = "[0,2]" ]
+check "the cluster is still at the release's level, all voters could do more" [ "$(level)" = "[0,3]" ]
 check "and has no identity, which the release would not understand" \
     [ -z "$(ecs-admin raft status -o json | jq -r '.clusterId // ""')" ]
 check "raft finalize ends the upgrade" ecs-admin raft finalize

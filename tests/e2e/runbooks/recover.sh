@@ -48,6 +48,10 @@ known() { ecs-admin task list -o json | jq -r '.[].taskArn' | sort; }
 check "every acknowledged task is known" [ "$(known | comm -12 - <(sort "$dir/acknowledged") | wc -l)" -eq 6 ]
 check "and runs on where it ran" eventually 30 \
     eval '[ "$(ecs-admin task list -o json | jq -S "$running")" = "$before" ]'
+fenced() { ! ecs-admin task run sleeper 2>"$dir/refusal" && grep -q "ecs-admin raft unfence" "$dir/refusal"; }
+check "a client token of which nobody knows whether it was answered is refused" fenced
+sed 's/^/     /' "$dir/refusal"
+check "until an operator opens the doors" ecs-admin raft unfence
 check "new tasks run" ecs-admin task run sleeper --wait
 no_finding() { # The flags of the lab name two controllers more, which are away.
     local status=0

@@ -8,17 +8,30 @@ push_demo
 register sleeper 16 8 '["/bin/sleep","3600"]'
 register web
 ecs-admin service create web --task-def web --count 2 --wait >/dev/null
+ecs-admin service create spare --task-def web --count 0 >/dev/null
 for i in 1 2 3; do ecs-admin task run sleeper --started-by "kept-$i" --wait >/dev/null; done
 head -c 32 /dev/urandom >"$dir/key"
-ecs-admin backup create "$dir/backup" --key-file "$dir/key"
 
-# What the backup does not know: two tasks more, one stopped.
+# What the backup does not know: two tasks more, one stopped. One of the clients will not know either.
+# A RunTask with a token, as SDKs send it: status of the answer, which is in $dir/answer.
+run_with() {
+    curl -sS -o "$dir/answer" -w '%{http_code}' -H 'Content-Type: application/x-amz-json-1.1' \
+        -H 'X-Amz-Target: AmazonEC2ContainerServiceV20141113.RunTask' \
+        -d "{\"taskDefinition\":\"sleeper\",\"startedBy\":\"$1\",\"clientToken\":\"$1\"}" \
+        "http://$(node_address "$(leader)"):8080/"
+}
+check "a client runs a task with a token" [ "$(run_with token-known)" = 200 ]
+known=$(jq -r '.tasks[0].taskArn' "$dir/answer")
+known_runs() { [ "$(ecs-admin task list -o json | jq -r --arg t "$known" '.[] | select(.taskArn == $t) | .lastStatus')" = RUNNING ]; }
+check "which runs" eventually 30 known_runs
+ecs-admin backup create "$dir/backup" --key-file "$dir/key"
+check "and another one after the backup" [ "$(run_with token-lost)" = 200 ]
 for i in 1 2; do ecs-admin task run sleeper --started-by "lost-$i" --wait >/dev/null; done
 ended=$(ecs-admin task list -o json | jq -r '.[] | select(.startedBy == "kept-3") | .taskArn')
 ecs-admin task stop "$ended" >/dev/null
 all_over() { [ "$(ecs-admin task list -o json | jq '[.[] | select(.startedBy == "kept-3" and .lastStatus != "STOPPED")] | length')" = 0 ]; }
 check "one of them has stopped since" eventually 30 all_over
-kept='[.[] | select((.startedBy // "" | test("^kept-[12]$")) or .group == "service:web") | select(.lastStatus == "RUNNING") |
+kept='[.[] | select((.startedBy // "" | test("^(kept-[12]|token-known)$")) or .group == "service:web") | select(.lastStatus == "RUNNING") |
     {taskArn, startedAt, containerInstanceArn}] | sort_by(.taskArn)'
 before=$(ecs-admin task list -o json | jq -S "$kept")
 lab_id=$(printf %s "$dir" | sha256sum | cut -c1-6)
@@ -49,12 +62,25 @@ connected() { [ "$(ecs-admin node list -o json | jq '[.[] | select(.agentConnect
 check "the agents come" eventually 60 connected
 check "tasks of the backup run on where they ran" eventually 30 \
     eval '[ "$(ecs-admin task list -o json | jq -S "$kept")" = "$before" ]'
-two_sleep() { [ "$(processes | wc -l)" -eq 2 ]; }
-check "tasks that the backup does not know are stopped" eventually 60 two_sleep
+three_sleep() { [ "$(processes | wc -l)" -eq 3 ]; }
+check "tasks that the backup does not know are stopped" eventually 60 three_sleep
 check "the one that ended is not begun again" eventually 30 all_over
 check "all agree" eventually 30 ecs-admin verify
+check "a request from before the backup gets the answer it got" \
+    [ "$(run_with token-known) $(jq -r '.tasks[0].taskArn' "$dir/answer")" = "200 $known" ]
+check "one that was answered after it is not carried out again" \
+    [ "$(run_with token-lost) $(jq -r '.__type | split("#") | last' "$dir/answer")" = "400 ConflictException" ]
+jq -r '.message // .Message' "$dir/answer" | tee "$dir/message" | sed 's/^/     /'
+check "but refused with what to do" grep -q "ecs-admin raft unfence" "$dir/message"
+check "services go on all the same" ecs-admin service scale spare 1
+check "with new tasks" eventually 60 running spare 1
+ecs-admin service scale spare 0 >/dev/null
+check "the fence is shown" [ "$(status fenced)" = true ]
+check "an operator opens the doors" ecs-admin raft unfence
+no_fence() { [ "$(status fenced)" != true ]; }
+check "the fence is gone" eventually 5 no_fence
 ecs-admin task run sleeper --wait >/dev/null
-check "new tasks run" [ "$(processes | wc -l)" -eq 3 ]
+check "new tasks run" [ "$(processes | wc -l)" -eq 4 ]
 ecs-admin task-def register "$dir/sleeper.json" >/dev/null
 check "revisions of definitions are not used again" [ "$(ecs-admin task-def list -o json |
     jq -r ".[].taskDefinitionArn" | grep sleeper | sed "s/.*://" | sort -n | tail -1)" -gt 1000 ]
@@ -76,7 +102,7 @@ check "two old controllers elect a leader" eventually 30 old_leads
 fenced() { lab logs n1 | grep -qE "session.end.*(older than|session is older)"; }
 check "the agents refuse it" eventually 60 fenced
 sleep 2
-check "and do nothing for it" [ "$(processes | wc -l)" -eq 4 ]
+check "and do nothing for it" [ "$(processes | wc -l)" -eq 5 ]
 lab kill c2 c3
 for i in 2 3; do rm -rf "$dir/c$i/data"; mv "$dir/c$i/new" "$dir/c$i/data"; done
 lab restart c1 c2 c3

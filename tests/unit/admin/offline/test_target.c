@@ -11,6 +11,7 @@
 #include "tests/lib/world.h"
 #include "tests/unit/controller/storage/scratch.h"
 
+#include <raft.h>
 #include <string.h>
 
 static void fill(struct world *w)
@@ -34,11 +35,13 @@ static void make(const char *dir, uint64_t id, struct storage_point *at)
     *at = (struct storage_point){.index = 50, .term = 3};
     ck_assert_int_eq(codec_open(test_mem(), &codec, &err), 0);
     ck_assert_int_eq(target_members_read("1=a:1/a:2,2=b:1/b:2,3=c:1/c:2", &members, &err), 0);
-    ck_assert_int_eq(target_begin_epoch(w.store, 1, at, &err), ERR_CONFLICT);
-    ck_assert_int_eq(target_begin_epoch(w.store, 7, at, &err), 0);
-    ck_assert_msg(target_write(dir, id, &members, codec, w.store, at, &err) == 0, "%s", err.text);
-    ck_assert_int_eq(target_write(dir, id, &members, codec, w.store, at, &err), ERR_EXISTS);
-    ck_assert_int_eq(target_write("/nowhere/x", 9, &members, codec, w.store, at, &err),
+    ck_assert_int_eq(target_begin_epoch(w.store, 1, true, at, &err), ERR_CONFLICT);
+    ck_assert_int_eq(target_begin_epoch(w.store, 7, true, at, &err), 0);
+    ck_assert_msg(target_write(dir, id, &members, id == 2, codec, w.store, at, &err) == 0, "%s",
+                  err.text);
+    ck_assert_int_eq(target_write(dir, id, &members, id == 2, codec, w.store, at, &err),
+                     ERR_EXISTS);
+    ck_assert_int_eq(target_write("/nowhere/x", 9, &members, false, codec, w.store, at, &err),
                      ERR_INVALID);
     codec_close(codec);
     world_close(&w);
@@ -53,7 +56,7 @@ static void check_log(const char *dir, uint64_t id, const struct storage_point *
     struct disk disk = {0};
     struct durable *d = NULL;
     struct err err = {0};
-    char path[128];
+    char path[256];
     (void)snprintf(path, sizeof path, "%s/log", dir);
     ck_assert_int_eq(disk_posix_open(path, &disk, &err), 0);
     ck_assert_msg(durable_open(&disk, test_mem(), &set, &d, &err) == 0, "%s", err.text);
@@ -66,6 +69,8 @@ static void check_log(const char *dir, uint64_t id, const struct storage_point *
     ck_assert_uint_ne(durable_incarnation(d), 5);
     ck_assert_int_eq(conf_read(boot->snapshot.conf, boot->snapshot.conf_len, &members, &err), 0);
     ck_assert_uint_eq(members.n, 3);
+    ck_assert_uint_eq(membership_voters(&members), id == 2 ? 1 : 3); /* As make() had it. */
+    ck_assert_int_eq(membership_find(&members, id)->role, RAFT_VOTER);
     ck_assert_str_eq(membership_find(&members, 2)->address, "b:1/b:2");
     durable_close(d);
     disk_posix_close(&disk);

@@ -249,6 +249,8 @@ static void put_clusters(struct writer *w)
     put(w, &cmd);
     cmd = (struct command){.kind = CMD_IDENTITY};
     put(w, &cmd);
+    cmd = (struct command){.kind = CMD_UNFENCE};
+    put(w, &cmd);
     cmd = (struct command){.kind = CMD_CLUSTER_DELETE, .u.name.name = STR("default")};
     put(w, &cmd);
 }

@@ -1,4 +1,5 @@
 /* Every command of the store: what it does, what it refuses and with which words. */
+#include "controller/core/feature.h"
 #include "controller/core/limits.h"
 #include "controller/core/store.h"
 #include "tests/lib/test.h"
@@ -285,6 +286,50 @@ START_TEST(a_request_with_the_same_token_has_one_effect)
         w.now += LIMIT_TOKEN_LIFE_MS;
         ck_assert(world_gc(&w));
         ck_assert_uint_eq(store_count(w.store, KIND_TOKEN), 0);
+        close_world(&w);
+    }
+END_TEST
+
+/* What was lost may have held its first answer, so a token that is not known is refused until an
+ * operator says otherwise; one that is known answers as ever, and requests without one are new. */
+START_TEST(after_the_loss_of_history_unknown_tokens_are_refused_until_an_operator_decides)
+    {
+        struct world w;
+        struct command known = create_with_token("s", "t", 1);
+        struct command unknown = create_with_token("s2", "u", 1);
+        struct command without = create_with_token("s3", "", 0);
+        struct command epoch = {.kind = CMD_EPOCH};
+        struct command unfence = {.kind = CMD_UNFENCE};
+        struct plan_task item = {.id = {5, 6}, .service = SLOT_NONE};
+        struct command plan = {.kind = CMD_PLAN};
+        uint32_t n;
+        open_with_task(&w);
+        plan.u.plan.token = (struct request_token){STR("p"), 9};
+        plan.u.plan.tasks = &item;
+        plan.u.plan.n_tasks = 1;
+        ck_assert(world_apply(&w, &known));
+        epoch.u.epoch = (struct cmd_epoch){2, true};
+        ck_assert(world_apply(&w, &epoch));
+        ck_assert(store_meta(w.store)->fenced);
+        ck_assert_uint_ge(store_meta(w.store)->feature_level, FEATURE_FENCE);
+        ck_assert(world_apply(&w, &known));
+        ck_assert(w.result.duplicate);
+        n = store_count(w.store, KIND_TASK);
+        ck_assert(!world_apply(&w, &unknown));
+        REFUSED(&w, REJECT_TOKEN_FENCED);
+        ck_assert_ptr_nonnull(strstr(w.result.text, "raft unfence"));
+        ck_assert(!world_apply(&w, &plan));
+        REFUSED(&w, REJECT_TOKEN_FENCED);
+        ck_assert_uint_eq(store_count(w.store, KIND_SERVICE), 1);
+        ck_assert_uint_eq(store_count(w.store, KIND_TASK), n);
+        ck_assert_uint_eq(store_count(w.store, KIND_TOKEN), 1);
+        ck_assert(world_apply(&w, &without));
+        ck_assert(world_apply(&w, &unfence));
+        ck_assert(!store_meta(w.store)->fenced);
+        ck_assert(world_apply(&w, &unknown));
+        ck_assert(world_apply(&w, &plan));
+        ck_assert(world_apply(&w, &unfence)); /* Twice is harmless. */
+        ck_assert_int_eq(store_check(w.store, NULL), 0);
         close_world(&w);
     }
 END_TEST
@@ -685,6 +730,7 @@ int main(void)
         tags_are_merged_and_removed_by_key, a_join_token_is_good_for_its_uses_and_its_time,
         a_digest_that_differs_is_noticed_and_the_feature_level_never_falls, time_never_goes_back);
     TEST_CASE(s, "plans", 30, a_request_with_the_same_token_has_one_effect,
+              after_the_loss_of_history_unknown_tokens_are_refused_until_an_operator_decides,
               a_plan_with_a_token_answers_with_the_tasks_of_the_first_time,
               plan_items_that_no_longer_hold_are_dropped_and_the_others_stand,
               a_plan_never_gives_a_service_more_than_it_wants,
