@@ -227,7 +227,7 @@ $(call objs,$(2)): | $(gen_hdr) $(nano_hdr)
 endef
 # Not part of the agent's archive: ecs-unpack is a program of its own.
 $(BUILD)/fuzz/fuzz_layer: $(call objs,agent/unpack/layer.c)
-$(filter %/test_oom,$(unit_bin)): $(call objs,tests/lib/fail_alloc.c)
+$(filter %/test_oom %/test_history_faults,$(unit_bin)): $(call objs,tests/lib/fail_alloc.c)
 area = $(word 3,$(subst /, ,$(1)))
 $(foreach f,$(unit_src) $(integ_src),$(eval $(call test_program,$(patsubst tests/%.c,$(BUILD)/tests/%,$(f)),$(f),$(call area,$(f)),$(CHECK_LIBS))))
 $(foreach f,$(bench_src),$(eval $(call test_program,$(BUILD)/bench/$(basename $(notdir $(f))),$(f),$(call area,$(f)),-lm)))

@@ -116,6 +116,20 @@ static void remove_file(const char *path)
     }
 }
 
+/* Is it the file that cannot be used, and not only now? A full disk, an I/O error or a lack of
+ * memory may pass, and what is in the file is still what happened. */
+static bool is_useless(const struct history_file *f)
+{
+    switch (f->sql == NULL ? SQLITE_NOMEM : sqlite3_errcode(f->sql) & 0xff) {
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+    case SQLITE_ERROR: /* Other tables than ours. */
+        return true;
+    default:
+        return false;
+    }
+}
+
 int history_file_open(struct history_file *f, const char *path, const struct history_limits *limits,
                       struct err *err)
 {
@@ -131,7 +145,7 @@ int history_file_open(struct history_file *f, const char *path, const struct his
         f->limits.queue_max = QUEUE_MAX_DEFAULT;
     }
     rv = open_file(f, path, err);
-    if (rv != 0) {
+    if (rv != 0 && is_useless(f)) {
         history_file_close(f);
         remove_file(path);
         rv = open_file(f, path, err);
@@ -222,6 +236,7 @@ static int trim(struct history_file *f, struct err *err)
 
 int history_file_write(struct history_file *f, const struct history_queue *q, struct err *err)
 {
+    uint64_t n_before = f->n_records;
     int rv = db_exec(f->sql, "BEGIN IMMEDIATE", err);
     if (rv != 0) {
         return rv;
@@ -239,6 +254,7 @@ int history_file_write(struct history_file *f, const struct history_queue *q, st
     }
     if (rv != 0) {
         (void)sqlite3_exec(f->sql, "ROLLBACK", NULL, NULL, NULL);
+        f->n_records = n_before;
     }
     return rv;
 }

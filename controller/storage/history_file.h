@@ -32,7 +32,7 @@ struct history_file { /* Zeroed before use. */
     uint64_t n_since;   /* Since the last look at the limits. */
 };
 
-/* Open or create; a file that cannot be used is replaced by an empty one. */
+/* Open or create; a damaged file, or one that is something else, is replaced by an empty one. */
 int history_file_open(struct history_file *f, const char *path, const struct history_limits *limits,
                       struct err *err);
 void history_file_close(struct history_file *f);
