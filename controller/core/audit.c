@@ -224,9 +224,10 @@ static uint32_t check_node(struct audit *a, const struct store *s, uint32_t slot
     if (n->status != NODE_INACTIVE &&
         (sums.cpu > n->cpu || sums.memory > n->memory || sums.gpus > n->gpus)) {
         found(a, s, AUDIT_OVERCOMMIT, KIND_NODE, slot,
-              "node %u: cpu %llu of %u, memory %llu of %u, gpus %llu of %u", slot,
-              (unsigned long long)sums.cpu, n->cpu, (unsigned long long)sums.memory, n->memory,
-              (unsigned long long)sums.gpus, n->gpus);
+              "node %.*s: cpu %llu of %u, memory %llu of %u, gpus %llu of %u; if it registered "
+              "again with less than it had, drain it",
+              n->name.n < 48 ? (int)n->name.n : 48, n->name.p, (unsigned long long)sums.cpu, n->cpu,
+              (unsigned long long)sums.memory, n->memory, (unsigned long long)sums.gpus, n->gpus);
     }
     if (store_cluster(s, n->cluster) == NULL) {
         found(a, s, AUDIT_REFERENCE, KIND_NODE, slot, "node %u: its cluster is not there", slot);

@@ -289,6 +289,23 @@ static void tell_node(struct tale *t, struct id id, const char *what)
     tell(t, &record);
 }
 
+/* Nothing is stopped for it: the tasks run, and may well fit in fact. No new ones are placed there.
+ */
+static void tell_registered(struct tale *t, struct id id)
+{
+    const struct node *n = store_node(t->r->store, store_find_node(t->r->store, id));
+    const char *what = "registered";
+    if (n != NULL &&
+        (n->cpu_used > n->cpu || n->memory_used > n->memory || n->gpus_used > n->gpus)) {
+        what =
+            arena_printf(&t->r->told_arena,
+                         "registered with less than its tasks hold: CPU units %u of %u, MiB %u of "
+                         "%u, GPUs %u of %u; drain it, or give it back what it had",
+                         n->cpu_used, n->cpu, n->memory_used, n->memory, n->gpus_used, n->gpus);
+    }
+    tell_node(t, id, what);
+}
+
 static const char *connection_text(uint8_t connection)
 {
     static const char *const texts[] = {
@@ -311,7 +328,7 @@ static void tell_events(struct tale *t)
         tell_rollout(t);
         break;
     case CMD_NODE_REGISTER:
-        tell_node(t, cmd->u.node_register.node.id, "registered");
+        tell_registered(t, cmd->u.node_register.node.id);
         break;
     case CMD_NODE_STATE:
         tell_node(t, cmd->u.node_ref.id,

@@ -50,3 +50,22 @@ check "its agent ends it" eventually 90 gone
 check "and then there is nothing to object to" eventually 60 well
 orphans_logged() { cat "$dir"/c*/log | grep -q 'audit.finding.*orphan'; }
 check "but the log of the leader keeps it" orphans_logged
+
+# A machine that comes back smaller than what runs on it.
+node=$(ecs-admin node list -o json | jq -r '.[] | select(.ec2InstanceId == "n2") | .containerInstanceArn | split("/") | last')
+sed -i 's/^node_cpu=.*/node_cpu=40/' "$dir/settings"
+lab restart n2
+finding() {
+    ecs-admin verify --timeout 5s >/dev/null 2>"$dir/verify.err" ||
+        grep -q 'overcommit: node n2: .* of 40, .*drain it' "$dir/verify.err"
+}
+overcommitted() { finding && [ -s "$dir/verify.err" ] && grep -q overcommit "$dir/verify.err"; }
+check "a node that registered with less than its tasks hold is a finding" eventually 30 overcommitted
+grep overcommit "$dir/verify.err" | head -n 1
+told() { ecs-admin history --node "$node" -o json | grep -q 'less than its tasks hold'; }
+check "and in the history of the node" eventually 10 told
+check "its tasks go on" [ "$(ecs-admin task list -o json | jq '[.[] | select(.lastStatus == "RUNNING")] | length')" -eq 14 ]
+ecs-admin node drain "$node"
+ecs-admin task list -o json | jq -r --arg n "$node" '.[] | select(.containerInstanceArn | endswith($n)) |
+    select(.group | startswith("service:") | not) | .taskArn' | xargs -r -n 10 ecs-admin task stop >/dev/null
+check "drained, there is nothing to object to" eventually 60 well

@@ -200,6 +200,28 @@ START_TEST(what_happened_is_told_with_names_and_reasons)
     }
 END_TEST
 
+/* Tasks go on, none is added: that a machine came back smaller is for people to judge. */
+START_TEST(a_node_that_comes_back_smaller_than_its_tasks_is_told_of)
+    {
+        struct teller t;
+        teller_open(&t);
+        ck_assert(world_cluster(&t.w, "prod"));
+        ck_assert(world_taskdef(&t.w, "web", 100, 200, 0));
+        ck_assert(world_node(&t.w, "prod", 1, 1000, 1000));
+        for (int i = 0; i < 3; i++) {
+            ck_assert(world_run(&t.w, 0, 0, 0));
+        }
+        ck_assert(world_node(&t.w, "prod", 1, 300, 600));
+        ck_assert_ptr_null(strstr(t.told, "less than its tasks hold"));
+        ck_assert(world_node(&t.w, "prod", 1, 250, 1000));
+        says(&t, "registered with less than its tasks hold: CPU units 300 of 250, MiB 600 of 1000");
+        (void)world_run(&t.w, 0, 0, 0);
+        ck_assert_uint_eq(t.w.result.n_done, 0);
+        ck_assert_uint_eq(store_count(t.w.store, KIND_TASK), 3);
+        teller_close(&t);
+    }
+END_TEST
+
 START_TEST(the_same_entries_tell_the_same)
     {
         struct teller one;
@@ -229,6 +251,7 @@ int main(void)
 {
     Suite *s = suite_create("ring history");
     TEST_CASE(s, "history", 30, what_happened_is_told_with_names_and_reasons,
+              a_node_that_comes_back_smaller_than_its_tasks_is_told_of,
               the_same_entries_tell_the_same, the_caller_changes_nothing_in_the_state);
     return test_run(s);
 }
