@@ -79,6 +79,8 @@ static void transferred(void *arg, int status, uint64_t leader_id, const struct 
         c->response = &m->base;
     } else if (status == ERR_NOTFOUND) {
         (void)api_fail(c, API_CLIENT_NOT_FOUND, "%s.", err != NULL ? err->text : "Not found");
+    } else if (status == ERR_CONFLICT && err != NULL) {
+        (void)api_fail(c, API_CLIENT_STATE, "%s.", err->text);
     } else {
         (void)api_fail_err(c, status, err);
     }

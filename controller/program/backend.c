@@ -7,12 +7,14 @@
 #include "controller/raftio/raftnode.h"
 #include "controller/storage/checkpoint.h"
 
+#include <inttypes.h>
 #include <string.h>
 
-#define TRANSFER_POLL_MS 20
-#define TRANSFER_WAIT_MS 5000
-#define BACKUP_CHUNK     (64u * 1024u)
-#define BACKUP_AGAIN_MS  20
+#define TRANSFER_POLL_MS  20
+#define TRANSFER_WAIT_MS  5000
+#define TRANSFER_HEARD_MS 1000 /* Heartbeats go every 50 ms. */
+#define BACKUP_CHUNK      (64u * 1024u)
+#define BACKUP_AGAIN_MS   20
 
 static uint32_t get_sessions(void *data)
 {
@@ -36,7 +38,8 @@ struct transfer {
     void *arg;
     struct loop_timer *timer;
     uint64_t give_up_ms;
-    bool to_us; /* Which is so already. */
+    uint64_t wanted; /* 0: whoever is best. */
+    bool to_us;      /* Which is so already. */
     int failed;
     struct err err;
 };
@@ -49,7 +52,35 @@ static void end_transfer(struct transfer *t, int status, uint64_t leader)
     mem_free(sysmem(), t, sizeof *t);
 }
 
-/* The new leader is known when somebody else is. */
+/* Asked of a member that does not answer, a transfer stops the cluster for nothing. */
+static int check_target(const struct backend *b, uint64_t id, struct err *err)
+{
+    struct raftnode_seat v[RAFTNODE_MEMBERS_MAX];
+    unsigned n = raftnode_members(engine_node(b->engine), v);
+    for (unsigned i = 0; i < n; i++) {
+        if (v[i].id == id && (!v[i].heard || v[i].heard_ms > TRANSFER_HEARD_MS)) {
+            return err_set(err, ERR_CONFLICT,
+                           "nothing is heard of member %" PRIu64
+                           ": it cannot be handed leadership; member list shows who is there",
+                           id);
+        }
+    }
+    return 0; /* Whether there is such a member raft says. */
+}
+
+/* The new leader is known when somebody else is; it need not be the one that was asked to stand. */
+static void end_known(struct transfer *t, uint64_t leader)
+{
+    int rv = 0;
+    if (t->wanted != 0 && leader != t->wanted) {
+        rv = err_set(&t->err, ERR_CONFLICT,
+                     "member %" PRIu64 " leads now: member %" PRIu64
+                     " was asked to, and did not get the votes; it may not reach the others",
+                     leader, t->wanted);
+    }
+    end_transfer(t, rv, leader);
+}
+
 static void poll_transfer(void *data)
 {
     struct transfer *t = data;
@@ -58,10 +89,11 @@ static void poll_transfer(void *data)
     if (t->failed != 0) {
         end_transfer(t, t->failed, 0);
     } else if (leader != 0 && (t->to_us || leader != raftnode_id(node))) {
-        end_transfer(t, 0, leader);
+        end_known(t, leader);
     } else if (clock_mono_ms() >= t->give_up_ms) {
-        err_set(&t->err, ERR_TIMEOUT, "leadership has not moved; the member may be behind or away");
-        end_transfer(t, ERR_TIMEOUT, 0);
+        err_set(&t->err, ERR_CONFLICT,
+                "leadership has not moved; the member may be behind or away");
+        end_transfer(t, ERR_CONFLICT, 0);
     }
 }
 
@@ -76,7 +108,11 @@ static void transfer(void *data, uint64_t member_id, api_transfer_cb cb, void *a
     t->give_up_ms = clock_mono_ms() + TRANSFER_WAIT_MS;
     t->timer = loop_timer_open(b->loop, poll_transfer, t);
     t->to_us = member_id == raftnode_id(engine_node(b->engine));
-    t->failed = t->to_us ? 0 : raftnode_transfer(engine_node(b->engine), member_id, &t->err);
+    t->wanted = member_id;
+    t->failed = t->to_us || member_id == 0 ? 0 : check_target(b, member_id, &t->err);
+    if (t->failed == 0 && !t->to_us) {
+        t->failed = raftnode_transfer(engine_node(b->engine), member_id, &t->err);
+    }
     loop_timer_repeat(t->timer, t->failed == 0 ? TRANSFER_POLL_MS : 0, TRANSFER_POLL_MS);
 }
 

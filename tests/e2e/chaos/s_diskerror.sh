@@ -10,12 +10,12 @@ inject() {
         between 1 20
         nth=$picked
         echo "     $victim: $call $nth"
+        : >"$dir/$victim/log" # Before: it may end at once.
         case $call in
         short) arm "$victim" "short pwrite $nth /log/" ;;
         checkpoint) arm "$victim" "fail fdatasync EIO 1 /state/" "fail pwrite EIO 30 /state/" ;;
         *) arm "$victim" "fail $call EIO $nth /log/" ;;
         esac
-        : >"$dir/$victim/log"
         nap 30
         if alive "$victim"; then
             disarm "$victim"

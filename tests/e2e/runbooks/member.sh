@@ -3,39 +3,12 @@
 # three become five, five become three others, a dead one and one that lost its disk are replaced, and
 # all are restarted, while four writers write without a pause. Nothing acknowledged is lost.
 . "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/../writers.sh"
 lab_start 1
-
-# --- writers ------------------------------------------------------------------------------------------
-
-endpoints() {
-    eval "$(lab env)"
-    echo "$ECS_ENDPOINT" >"$dir/endpoints.new"
-    mv "$dir/endpoints.new" "$dir/endpoints"
-}
-
-writer() {
-    local i=0
-    while [ -e "$dir/endpoints" ] && [ ! -e "$dir/stop" ]; do
-        i=$((i + 1))
-        if ECS_ENDPOINT=$(cat "$dir/endpoints") ecs-admin cluster create "w$1-$i" --timeout 20s \
-            >/dev/null 2>>"$dir/errors"; then
-            echo "w$1-$i" >>"$dir/written-$1"
-        fi
-    done
-}
-
-written() { cat "$dir"/written-* 2>/dev/null | wc -l; }
-goes_on() {
-    local before
-    before=$(written)
-    more() { [ "$(written)" -gt $((before + 8)) ]; }
-    eventually 20 more
-}
 
 # --- questions ----------------------------------------------------------------------------------------
 
 member() { ecs-admin member list -o json | jq -r --argjson id "$1" ".[] | select(.id == \$id) | $2"; }
-voters() { ecs-admin member list -o json | jq -c '[.[] | select(.role == "voter") | .id]'; }
 are_voters() { [ "$(voters)" = "$1" ]; }
 follower() { ecs-admin member list -o json | jq -r '[.[] | select(.leader | not) | .id][0]'; }
 # refused STATUS WORDS COMMAND...
@@ -65,8 +38,7 @@ caught_up() {
         "true true true" ]
 }
 
-endpoints
-for w in 1 2 3 4; do writer $w & done
+writers_start 4
 check "writes are acknowledged" goes_on
 
 grow
@@ -126,20 +98,7 @@ check "writes go on" goes_on
 
 # --- accounts -----------------------------------------------------------------------------------------
 
-touch "$dir/stop"
-wait
-sort "$dir"/written-* >"$dir/acknowledged"
-ecs-admin cluster list -o json | jq -r '.[].clusterName' | sort >"$dir/known"
-echo "     $(wc -l <"$dir/acknowledged") writes were acknowledged," \
-    "$(grep -c . "$dir/errors" || true) were not"
-check "every acknowledged write is there" [ -z "$(comm -23 "$dir/acknowledged" "$dir/known")" ]
-digests() {
-    local c
-    for c in $(voters | jq -r '.[]'); do
-        ECS_ENDPOINT=$(node_address "c$c"):7443 ecs-admin raft status -o json | jq -c '[.revision, .digest]'
-    done | sort -u | wc -l
-}
-same() { [ "$(digests)" -eq 1 ]; }
-check "all controllers agree on the digest" eventually 30 same
+writers_stop
+accounts
 check "the node is connected" eventually 30 connected
 ecs-admin member list
