@@ -1,6 +1,7 @@
 /* What both kinds of service have in common: starting, stopping, ending, saying that all is well.
  */
 #include "common/base/buf.h"
+#include "common/base/plant.h"
 #include "controller/core/leader_impl.h"
 
 #include <assert.h>
@@ -14,6 +15,7 @@
 uint32_t recon_min(const struct service *v)
 {
     uint64_t min = ((uint64_t)v->desired * v->min_percent + 99) / 100;
+    min = PLANTED(MINIMUM_IGNORED) ? 0 : min;
     return min < v->desired ? (uint32_t)min : v->desired;
 }
 
@@ -183,14 +185,17 @@ uint32_t recon_start(struct leader_plan *p, uint32_t count)
     uint32_t from = p->cmd.n_tasks;
     uint32_t n = count < pass->budget ? count : pass->budget;
     n = n < PLACE_REPLICAS_MAX ? n : PLACE_REPLICAS_MAX;
-    p->more |= n < count;
     if (n > 0 && prepare(p, n, &request)) {
         start(p, &request);
     }
     if (p->cmd.n_tasks > from) {
         recon_event_started(p, from);
     }
-    return p->cmd.n_tasks - from == n ? count : p->cmd.n_tasks - from;
+    if (p->cmd.n_tasks - from < n) {
+        return p->cmd.n_tasks - from; /* Where these find no room, more do not either. */
+    }
+    p->more |= n < count;
+    return count;
 }
 
 void recon_start_on(struct leader_plan *p, uint32_t view_slot)

@@ -345,6 +345,26 @@ START_TEST(a_small_budget_only_takes_more_passes)
     }
 END_TEST
 
+/* A service that wants more tasks than one pass may plan, and finds room for none of them: it
+ * waits, and the pass ends. */
+START_TEST(no_room_and_a_small_budget_do_not_keep_a_pass_busy)
+    {
+        static const struct leader_settings small = {LOST_MS, GRACE_MS, 3, 0};
+        struct rig r;
+        open_rig(&r);
+        leader_close(r.l);
+        r.l = leader_open(r.w.store, &small, r.w.now, test_mem());
+        ck_assert(world_service(&r.w, "c", "web", "f", 10));
+        settle(&r);
+        ck_assert_uint_eq(service_of(&r)->n_wanted, 0);
+        ck_assert_uint_eq(pass(&r), 0);
+        add_nodes(&r, 2);
+        settle(&r);
+        ck_assert_uint_eq(service_of(&r)->n_wanted, 10);
+        close_rig(&r);
+    }
+END_TEST
+
 START_TEST(plans_that_come_to_nothing_do_not_fill_the_log)
     {
         static struct command cmds[MAX_COMMANDS];
@@ -735,7 +755,9 @@ int main(void)
     TEST_CASE(s, "nodes", 30, a_silent_node_is_given_up_and_its_tasks_are_replaced,
               a_new_leader_gives_nodes_time_before_it_judges_them,
               nodes_are_not_judged_by_a_clock_that_jumped, old_things_are_removed_in_time,
-              a_small_budget_only_takes_more_passes, plans_that_come_to_nothing_do_not_fill_the_log,
+              a_small_budget_only_takes_more_passes,
+              no_room_and_a_small_budget_do_not_keep_a_pass_busy,
+              plans_that_come_to_nothing_do_not_fill_the_log,
               a_task_that_ends_at_once_is_not_replaced_in_a_tight_loop);
     TEST_CASE(s, "run", 30, tasks_are_run_where_there_is_room_and_refused_with_reasons,
               what_is_in_flight_is_reserved_and_given_back_when_it_is_lost,
