@@ -19,9 +19,9 @@ comma   := ,
 ifneq ($(SAN),)
 override BUILD := $(BUILD)-$(subst $(comma),-,$(SAN))
 endif
-# Faults planted in the code, for the simulator's checks to find (tests/sim/plants.sh).
-ifneq ($(PLANTS),)
-override BUILD := $(BUILD)-plants
+# For the simulator: rare turns (common/base/buggify.h) and planted faults (common/base/plant.h).
+ifneq ($(SIM),)
+override BUILD := $(BUILD)-sim
 endif
 san_tsan  := $(findstring tsan,$(SAN))
 SANFLAGS  := $(if $(findstring asan,$(SAN)),-fsanitize=address) \
@@ -32,7 +32,7 @@ FORTIFY   := $(if $(SAN),,-D_FORTIFY_SOURCE=2)
 
 WARN     := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wswitch-enum -Wmissing-prototypes -Werror
 HARDEN   := -fstack-protector-strong $(FORTIFY) -fPIE -ffunction-sections -fdata-sections
-CPPFLAGS += -I. -I$(BUILD)/gen -D_GNU_SOURCE -DECS_VERSION='"$(VERSION)"' $(if $(PLANTS),-DPLANTS)
+CPPFLAGS += -I. -I$(BUILD)/gen -D_GNU_SOURCE -DECS_VERSION='"$(VERSION)"' $(if $(SIM),-DSIMULATION) $(DEFS)
 CFLAGS   += -std=c11 $(OPT) -g $(HARDEN) $(SANFLAGS) $(FUZZFLAGS)
 LDFLAGS  += -pie -Wl,-z,relro,-z,now -Wl,--gc-sections -Wl,--as-needed $(SANFLAGS)
 
@@ -286,10 +286,12 @@ bench: all $(bench_bin) $(BUILD)/bin/ecs-load ## programs that measure; each pri
 	@for b in $(wildcard tests/bench/*.sh); do \
 	    BUILD=$(BUILD) $$b --json $(BUILD)/bench/$$(basename $$b .sh).json || exit 1; done
 
+# DEFS=-DPLANT=n builds the fault in; PLANT=n chooses it when the program starts.
+sim_build := $(BUILD)$(patsubst -DPLANT=%,-plant%,$(filter -DPLANT=%,$(DEFS)))
 sim: ## simulate the whole system with faults: SEED=n [RUNS=k | HOURS=h] [PLANT=n]
-	@$(MAKE) --no-print-directory -s $(if $(PLANT),PLANTS=1) BUILD=$(BUILD) $(BUILD)$(if $(PLANT),-plants)/bin/ecs-sim
-	@$(BUILD)$(if $(PLANT),-plants)/bin/ecs-sim --seed $(or $(SEED),1) \
-	    --runs $(or $(RUNS),$(if $(HOURS),1,20)) $(if $(HOURS),--hours $(HOURS)) $(if $(PLANT),--plant $(PLANT))
+	@$(MAKE) --no-print-directory -s SIM=1 BUILD=$(sim_build) $(sim_build)-sim/bin/ecs-sim
+	@$(sim_build)-sim/bin/ecs-sim --seed $(or $(SEED),1) --runs $(or $(RUNS),$(if $(HOURS),1,20)) \
+	    $(if $(HOURS),--hours $(HOURS)) $(if $(PLANT),--plant $(PLANT))
 
 chaos_build := $(BUILD)/bin/ecs-load $(BUILD)/lib/libfaultfs.so
 chaos: all $(chaos_build) ## break a lab in every way under load: [SECONDS=n] [SEED=n] [ONLY=name,...] [EXCEPT=name,...] [MIXED=1]
@@ -350,6 +352,6 @@ uninstall: ## remove what install put there
 	rm -f $(foreach m,$(patsubst docs/man/%.txt,%,$(man_src)),$(DESTDIR)$(PREFIX)/share/man/man$(patsubst .%,%,$(suffix $(m)))/$(m))
 
 clean: ## remove everything that was built
-	rm -rf build build-asan-ubsan build-tsan build-fuzz build-clang build-plants
+	rm -rf build build-asan-ubsan build-tsan build-fuzz build-clang build-sim
 
 -include $(shell find $(BUILD)/obj $(BUILD)/gen -name '*.d' 2>/dev/null)

@@ -1,5 +1,6 @@
 #include "agent/core/reconcile.h"
 
+#include "common/base/buggify.h"
 #include "common/base/plant.h"
 #include <assert.h>
 #include <string.h>
@@ -241,7 +242,7 @@ static void orphans_remove(struct step *s)
     struct reconcile *r = s->r;
     for (size_t i = 0; i < r->n_orphans; i++) {
         struct orphan *o = &r->orphans[i];
-        if (!r->full_seen || o->removing || PLANTED(ORPHAN_KEPT) ||
+        if (!r->full_seen || o->removing || BUGGIFY(AGENT_ORPHAN_LATER) || PLANTED(ORPHAN_KEPT) ||
             s->e->now.boot_ms < o->deadline_ms) {
             continue;
         }
@@ -403,6 +404,9 @@ static int on_welcome(struct step *s)
 {
     struct reconcile *r = s->r;
     assert(r->ready);
+    if (PLANTED(FENCE_OPEN)) {
+        r->session = s->e->session < r->session ? s->e->session : r->session;
+    }
     if (s->e->epoch < r->epoch || (s->e->epoch == r->epoch && s->e->session < r->session)) {
         return ERR_CONFLICT;
     }
@@ -530,6 +534,14 @@ static bool may_remove(const struct task *t)
 
 static void remove_one(struct step *s, struct task *t)
 {
+    if (PLANTED(LEFTOVERS_KEPT)) {
+        t->removed = true;
+        return;
+    }
+    if (BUGGIFY(AGENT_REMOVE_LATER)) {
+        t->remove_retry_ms = s->e->now.boot_ms + 1000;
+        return;
+    }
     t->remove_busy = true;
     t->n_busy++;
     (void)actions_add(s->out, ACTION_REMOVE, t->id);
@@ -606,7 +618,7 @@ int reconcile_step(struct reconcile *r, const struct event *event, struct action
     remove_due(&s);
     orphans_remove(&s);
     for (size_t i = 0; i < r->n_tasks; i++) {
-        if (r->tasks[i]->dirty) {
+        if (r->tasks[i]->dirty || BUGGIFY(AGENT_SAVE)) {
             r->tasks[i]->dirty = false;
             (void)actions_add(out, ACTION_SAVE_TASK, r->tasks[i]->id);
         }
@@ -623,7 +635,7 @@ static uint64_t boot_at(const struct moment *now, int64_t wall_ms)
 
 uint64_t reconcile_deadline(const struct reconcile *r, const struct moment *now)
 {
-    uint64_t at = UINT64_MAX;
+    uint64_t at = BUGGIFY(AGENT_TICK) ? now->boot_ms + 10 : UINT64_MAX;
     for (size_t i = 0; i < r->n_tasks; i++) {
         const struct task *t = r->tasks[i];
         uint64_t one = UINT64_MAX;
@@ -667,7 +679,8 @@ size_t reconcile_n_orphans(const struct reconcile *r)
 
 bool reconcile_may_start(const struct reconcile *r, uint64_t boot_ms)
 {
-    return r->ready && r->welcomes > 0 && (boot_ms < r->lease_end_ms || PLANTED(LEASE_IGNORED));
+    return r->ready && r->welcomes > 0 && !BUGGIFY(AGENT_NO_LEASE) &&
+           (boot_ms < r->lease_end_ms || PLANTED(LEASE_IGNORED));
 }
 
 struct report_queue *reconcile_reports(struct reconcile *r)

@@ -1,5 +1,7 @@
 #include "common/base/arena.h"
 
+#include "common/base/buggify.h"
+
 #include <assert.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -69,7 +71,7 @@ void *arena_alloc(struct arena *a, size_t size)
         size_t need = sizeof *b + size;
         size_t block = b == NULL ? ARENA_BLOCK_MIN : b->size * 2;
         block = block > 1 << 20 ? 1 << 20 : block;
-        block = block < need ? need : block;
+        block = block < need || BUGGIFY(ARENA_SMALL) ? need : block;
         b = mem_alloc(a->mem, block);
         b->size = block;
         b->used = sizeof *b;

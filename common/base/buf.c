@@ -1,5 +1,7 @@
 #include "common/base/buf.h"
 
+#include "common/base/buggify.h"
+
 #include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -41,6 +43,7 @@ uint8_t *buf_reserve(struct buf *b, size_t n)
         while (cap < b->len + n) {
             cap *= 2;
         }
+        cap = BUGGIFY(BUF_TIGHT) ? b->len + n : cap;
         b->data = mem_resize(b->mem, b->data, b->cap, cap);
         b->cap = cap;
     }

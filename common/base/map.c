@@ -1,5 +1,7 @@
 #include "common/base/map.h"
 
+#include "common/base/buggify.h"
+
 #include <assert.h>
 #include <string.h>
 
@@ -67,7 +69,7 @@ static void grow(struct map *m, map_hash rehash, const void *ctx)
 void map_put(struct map *m, uint64_t hash, uint32_t value, map_hash rehash, const void *ctx)
 {
     assert(value != MAP_NONE);
-    if (m->cap == 0 || m->n >= m->cap / 4 * 3) {
+    if (m->cap == 0 || m->n >= m->cap / 4 * 3 || (m->n > m->cap / 2 && BUGGIFY(MAP_GROWS))) {
         grow(m, rehash, ctx);
     }
     place(m, hash, value);

@@ -1,12 +1,13 @@
 /* common/base/plant.h
  *
  * Faults put into the code on purpose, so that the checks of the simulator can be seen to find
- * them (tests/sim/plants.sh). They exist only in builds with -DPLANTS, one at a time; in all others
- * PLANTED() is 0 and nothing of them is left. Pure. */
+ * them (tests/sim/plants.sh). They exist only in builds for the simulator (SIM=1: -DSIMULATION),
+ * where ecs-sim --plant N chooses one, and in builds with -DPLANT=N, which have that one; in all
+ * others PLANTED() is 0 and nothing of them is left. Pure. */
 #ifndef COMMON_BASE_PLANT_H
 #define COMMON_BASE_PLANT_H
 
-/* Numbers are arguments of ecs-sim --plant: new ones go to the end. */
+/* Numbers are those of ecs-sim --plant and -DPLANT: new ones go to the end. */
 #define PLANT_TABLE(X)                                                                   \
     X(VOTE_NOT_SAVED, "term and vote are not written to the disk")                       \
     X(VOTE_UNSYNCED, "term and vote are written and not synced")                         \
@@ -41,7 +42,21 @@
     X(UNLISTED_STARTED, "an agent starts what the controller has not confirmed")         \
     X(CREATE_TWICE, "an agent that restarts creates again what it was creating")         \
     X(ORPHAN_KEPT, "containers nobody knows are not removed")                            \
-    X(END_NOT_REPORTED, "an agent that restarts does not report what has ended")
+    X(END_NOT_REPORTED, "an agent that restarts does not report what has ended")         \
+    X(DIGEST_SKIPPED, "the digest leaves out a row that changed now and then")           \
+    X(REMOVED_HEARD, "a controller listens to machines that were removed")               \
+    X(RANGE_UNCHECKED, "numbers in messages are not checked for their range")            \
+    X(SHORT_TAKEN, "messages that are cut short are taken for whole")                    \
+    X(SCALE_IN_ANY, "scaling in does not look which tasks run")                          \
+    X(MINIMUM_IGNORED, "deployments do not mind minimumHealthyPercent")                  \
+    X(WRONG_NODE, "a task is told to the node beside its own")                           \
+    X(UNAUDITED, "StopTask leaves no record in the audit")                               \
+    X(REFUSED_ACTS, "an operation on a task that is unknown is refused and does more")   \
+    X(FENCE_OPEN, "an agent takes a session that is older than one it had")              \
+    X(LEFTOVERS_KEPT, "what a task leaves on its node is not removed")                   \
+    X(LOG_KEPT, "old files of the log are kept")                                         \
+    X(GC_IDLE, "old rows are kept")                                                      \
+    X(GUARD_OFF, "a leader that hears no node gives all of them up")
 
 enum plant {
     PLANT_NONE,
@@ -51,7 +66,9 @@ enum plant {
         PLANT_N
 };
 
-#ifdef PLANTS
+#if defined PLANT
+#define PLANTED(name) (PLANT == PLANT_##name)
+#elif defined SIMULATION
 extern unsigned plant_active; /* enum plant; tests/sim/main.c sets it. */
 #define PLANTED(name) (plant_active == PLANT_##name)
 #else

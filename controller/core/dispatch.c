@@ -4,6 +4,7 @@
  * applied; a session whose stream ended lives on until its units are done. */
 #include "controller/core/dispatch.h"
 
+#include "common/base/buggify.h"
 #include "common/base/heap.h"
 #include "common/base/list.h"
 #include "common/base/plant.h"
@@ -143,6 +144,7 @@ struct dispatch *dispatch_open(const struct store *store, const struct dispatch_
     d->mem = mem;
     d->store = store;
     d->settings = *settings;
+    d->settings.window = BUGGIFY(DISPATCH_NARROW) ? 1 : settings->window;
     table_init(&d->nodes, sizeof(struct dispatch_node), mem);
     list_init(&d->sessions);
     list_init(&d->ready);
@@ -569,7 +571,7 @@ static void task_changed(struct dispatch *d, uint32_t slot)
         *known_of(d, slot) = (struct known){0};
         return;
     }
-    s = live_of(d, t->node);
+    s = live_of(d, PLANTED(WRONG_NODE) && t->id.lo % 16 == 0 ? t->node ^ 1 : t->node);
     if (s != NULL && s->closing == NULL) {
         queue_task(d, s, slot);
     }
@@ -628,7 +630,7 @@ static bool next_task(struct dispatch *d, struct dispatch_session *s, struct dis
     uint32_t slot;
     fifo_pop(&s->tasks, &slot);
     t = store_task(d->store, slot);
-    if (t == NULL || t->node != s->node) {
+    if (t == NULL || (t->node != s->node && !PLANTED(WRONG_NODE))) {
         return false; /* The slot is somebody else's by now, and so is what is known of it. */
     }
     k = known_of(d, slot);
@@ -647,7 +649,7 @@ static bool next_task(struct dispatch *d, struct dispatch_session *s, struct dis
 static void fill_tasks(struct dispatch *d, struct dispatch_session *s, struct dispatch_out *out,
                        struct arena *arena)
 {
-    uint32_t max = d->settings.tasks_max;
+    uint32_t max = BUGGIFY(DISPATCH_ONE_TASK) ? 1 : d->settings.tasks_max;
     uint32_t n = s->strays.n + s->tasks.n;
     out->tasks = arena_array(arena, n < max ? n : max, sizeof *out->tasks);
     while (out->n_tasks < max && s->strays.n > 0) {
@@ -667,7 +669,7 @@ static void fill_tasks(struct dispatch *d, struct dispatch_session *s, struct di
 static void fill_forgets(struct dispatch *d, struct dispatch_session *s, struct dispatch_out *out,
                          struct arena *arena)
 {
-    uint32_t max = d->settings.tasks_max;
+    uint32_t max = BUGGIFY(DISPATCH_ONE_FORGET) ? 1 : d->settings.tasks_max;
     uint32_t n = s->forgets.n < max ? s->forgets.n : max;
     out->forget = arena_array(arena, n, sizeof *out->forget);
     while (out->n_forget < n) {
@@ -806,7 +808,7 @@ static uint32_t count_room(const struct dispatch *d)
     uint32_t n = 0;
     for (it = d->waiting.next; it != &d->waiting; it = it->next) {
         const struct unit *u = container_of(it, struct unit, link);
-        if (n > 0 && n + u->n > d->settings.reports_max) {
+        if (n > 0 && (n + u->n > d->settings.reports_max || BUGGIFY(DISPATCH_ONE_REPORT))) {
             break;
         }
         n += u->n;

@@ -3,6 +3,7 @@
  * while its plan is in flight. */
 #include "controller/core/leader.h"
 
+#include "common/base/buggify.h"
 #include "common/base/hash.h"
 #include "common/base/plant.h"
 #include "controller/core/leader_impl.h"
@@ -261,6 +262,10 @@ static bool pass_service(struct leader_pass *pass, struct leader_service *v, str
     v->dirty = false;
     list_remove(&v->in_stuck);
     list_remove(&v->queue);
+    if (BUGGIFY(LEADER_LATER)) {
+        leader_mark(l, v->slot);
+        return false;
+    }
     recon_service(&plan);
     if (is_empty(&plan.cmd)) {
         if (plan.more) {
@@ -286,7 +291,8 @@ uint32_t leader_pass(struct leader *l, int64_t now_ms, struct command *cmds, uin
                      struct arena *arena)
 {
     const struct meta *meta = store_meta(l->store);
-    struct leader_pass pass = {l, now_ms, arena, 0, 0, l->settings.plan_items_max};
+    uint32_t budget = BUGGIFY(LEADER_FEW) ? 1 : l->settings.plan_items_max;
+    struct leader_pass pass = {l, now_ms, arena, 0, 0, budget};
     uint32_t n = 0;
     uint64_t first_id = hash_mix(meta->digest, l->n_passes);
     l->n_passes++;

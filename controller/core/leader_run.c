@@ -1,5 +1,6 @@
 /* RunTask and StartTask: decided at once on the leader's newest state. */
 #include "common/base/buf.h"
+#include "common/base/buggify.h"
 #include "controller/core/leader_impl.h"
 
 #include <assert.h>
@@ -157,6 +158,10 @@ int leader_run(struct leader *l, const struct run_request *request, int64_t now_
     decision.command.at_ms = now_ms;
     decision.command.seed = request->seed;
     rv = prepare(&r, err);
+    if (rv == 0 && BUGGIFY(LEADER_NO_ROOM)) {
+        *ret = decision;
+        return 0;
+    }
     if (rv == 0) {
         rv = request->nodes != NULL ? run_on_nodes(&r, err) : run_anywhere(&r, err);
     }

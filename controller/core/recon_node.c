@@ -2,6 +2,8 @@
  * fall silent at once: the rule is that of Kubernetes' node lifecycle controller (zone disruption),
  * over all nodes, because what it guards against is a leader that lost sight of them. Losing one or
  * two nodes of two or three is ordinary, losing the last one that is heard is not. */
+#include "common/base/buggify.h"
+#include "common/base/plant.h"
 #include "controller/core/leader_impl.h"
 
 #define MANY_MIN 3 /* Fewer silent nodes are never too many, unless they are all. */
@@ -19,7 +21,7 @@ static bool is_silent(const struct leader *l, const struct leader_node *n, int64
 
 static uint8_t judge(const struct leader *l, uint32_t n_alive, uint32_t n_silent)
 {
-    if (l->settings.loss_percent == 0 || n_silent == 0) {
+    if (l->settings.loss_percent == 0 || n_silent == 0 || PLANTED(GUARD_OFF)) {
         return LEADER_LOSS_FEW;
     }
     if (n_silent == n_alive) {
@@ -124,7 +126,7 @@ bool recon_node(struct leader *l, int64_t now_ms, struct command *cmd)
         heap_remove(&l->silence, first);
         if (deadline > now_ms) {
             heap_set(&l->silence, first, (uint64_t)deadline);
-        } else if (is_alive(node) && !may_give_up(l, now_ms)) {
+        } else if (is_alive(node) && (!may_give_up(l, now_ms) || BUGGIFY(LEADER_NODE_LATER))) {
             heap_set(&l->silence, first, (uint64_t)(now_ms + LEADER_LOOK_MS));
         } else if (is_alive(node)) {
             *cmd = (struct command){.kind = CMD_NODE_CONNECTION};

@@ -5,6 +5,7 @@
  * than maximumPercent are wanted at a time. The others are stopped at once while they do not run
  * yet, and otherwise as replacements run, or, when these find no room, down to
  * minimumHealthyPercent to make it. */
+#include "common/base/plant.h"
 #include "controller/core/leader_impl.h"
 
 #include <assert.h>
@@ -104,7 +105,8 @@ static void scale_in(struct leader_plan *p, const struct census *c, uint32_t n)
     uint32_t n_idle = 0;
     uint32_t n_running = 0;
     for (uint32_t i = 0; i < c->n_good; i++) {
-        if (store_task(p->pass->l->store, c->good[i])->status != TASK_RUNNING) {
+        if (store_task(p->pass->l->store, c->good[i])->status != TASK_RUNNING &&
+            !PLANTED(SCALE_IN_ANY)) {
             slots[n_idle++] = c->good[i];
         } else {
             n_running++;

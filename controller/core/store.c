@@ -259,6 +259,9 @@ static void update_digest(struct store *s)
         const struct change *c = &s->changes->v[i];
         const void *row = store_at(s, c->kind, c->slot);
         uint64_t hash = 0;
+        if (PLANTED(DIGEST_SKIPPED) && c->kind == KIND_TASK && meta->revision % 16 == 0) {
+            continue;
+        }
         /* The row META holds the digest itself; what else is in it follows from the commands. */
         if (row != NULL && c->kind != KIND_META) {
             hash = schema_hash(schema_of_kind(c->kind), row, 1);

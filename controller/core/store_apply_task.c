@@ -110,6 +110,9 @@ void store_task_stop(struct store *s, const struct command *cmd, struct result *
         return;
     }
     if (t == NULL || t->cluster != cluster) {
+        if (PLANTED(REFUSED_ACTS)) {
+            store_touch(s, KIND_CLUSTER, cluster);
+        }
         store_reject(r, REJECT_TASK_NOT_FOUND, "The referenced task was not found.");
         return;
     }

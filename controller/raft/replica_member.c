@@ -11,6 +11,7 @@
  * replaces one server by another, and servers stay in order of id. And a member that becomes a
  * spare is never sent anything again, but its last message is still waited for: so nobody goes
  * back to being a spare. */
+#include "common/base/plant.h"
 #include "controller/raft/conf.h"
 #include "controller/raft/replica_impl.h"
 
@@ -217,8 +218,8 @@ bool replica_is_member(const struct replica *r, uint64_t id)
 
 bool replica_is_known(const struct replica *r, uint64_t id)
 {
-    return r->n_confs == 0 || id > in_force(r)->last_id || contains(&r->raft.configuration, id) ||
-           contains(&r->raft.configuration_committed, id);
+    return PLANTED(REMOVED_HEARD) || r->n_confs == 0 || id > in_force(r)->last_id ||
+           contains(&r->raft.configuration, id) || contains(&r->raft.configuration_committed, id);
 }
 
 struct replica_progress replica_progress(const struct replica *r, uint64_t now_ms, uint64_t id)

@@ -4,6 +4,7 @@
  * else before, so nothing newer than our commit index had been acknowledged at that moment. Asking
  * for the term in a message of our own instead of counting heartbeat answers makes the order
  * certain: an answer names the round it was asked in. */
+#include "common/base/buggify.h"
 #include "common/base/plant.h"
 #include "controller/raft/replica_impl.h"
 
@@ -89,6 +90,9 @@ static void start_round(struct replica *r)
     q->n_answered = 0;
     check_majority(r);
     if (!q->confirmed) {
+        probe_voters(r);
+    }
+    if (!q->confirmed && BUGGIFY(READ_AGAIN)) {
         probe_voters(r);
     }
 }

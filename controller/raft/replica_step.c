@@ -15,6 +15,7 @@
  * candidate which is behind never learns of a newer one (after a restart two voters can then
  * refuse each other for ever); a voter that has not answered within one heartbeat, although others
  * have, is sent everything again with each heartbeat, which under load is the end of the leader. */
+#include "common/base/buggify.h"
 #include "common/base/plant.h"
 #include "controller/raft/conf.h"
 #include "controller/raft/replica_impl.h"
@@ -88,7 +89,7 @@ static void send_append(struct replica *r, uint64_t peer, const struct raft_appe
         while (next < end && n < REPLICA_BATCH_MAX) {
             const struct cache_entry *e = cache_get(&r->cache, next);
             assert(e != NULL);
-            if (n > 0 && bytes + e->len > r->set.message_bytes_max) {
+            if (n > 0 && (bytes + e->len > r->set.message_bytes_max || BUGGIFY(APPEND_ONE))) {
                 break;
             }
             entries[n] = (struct raft_entry){.term = PLANTED(ENTRY_TERM) ? from->term : e->term,
@@ -312,6 +313,9 @@ static int settle(struct replica *r, struct err *err)
     }
     for (unsigned n = 0; rv == 0 && n < APPLY_MAX && replica_has_backlog(r); n++) {
         rv = apply_next(r, err);
+        if (BUGGIFY(APPLY_ONE)) {
+            break;
+        }
     }
     if (rv == 0 && r->leading && r->barrier == 0) {
         rv = submit_barrier(r, err);

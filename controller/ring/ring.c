@@ -3,6 +3,7 @@
  * is made on applied state plus what the same batch already decided (the leader's reservations). */
 #include "controller/ring/ring.h"
 
+#include "common/base/buggify.h"
 #include "common/base/plant.h"
 #include "controller/core/feature.h"
 #include "controller/ring/ring_impl.h"
@@ -114,7 +115,8 @@ static void publish_digest(struct ring *r)
 {
     const struct meta *meta = store_meta(r->store);
     struct command *cmd;
-    if (meta->revision < r->published + RING_DIGEST_EVERY) {
+    if (meta->revision < r->published + RING_DIGEST_EVERY &&
+        !(meta->revision > r->published + 1 && BUGGIFY(RING_DIGEST))) {
         return;
     }
     cmd = batch_add(r, NULL);
@@ -181,6 +183,9 @@ static void collect_writes(struct ring *r)
         list_remove(&w->queue);
         r->n_writes--;
         decide(r, w);
+        if (BUGGIFY(RING_ONE_WRITE)) {
+            break;
+        }
     }
 }
 
@@ -190,7 +195,8 @@ static void collect_passes(struct ring *r)
     int64_t now = ring_now_ms(r);
     struct batch *b = &r->batch;
     uint32_t n;
-    if (r->io->mono_ms(r->ctx) < r->retry_ms || !leader_dirty(r->leader, now, &deadline)) {
+    if (r->io->mono_ms(r->ctx) < r->retry_ms || !leader_dirty(r->leader, now, &deadline) ||
+        BUGGIFY(RING_NO_PASS)) {
         return;
     }
     n = leader_pass(r->leader, now, &b->commands[b->n], RING_PASS_MAX, &b->arena);
@@ -221,6 +227,9 @@ static int propose_some(struct ring *r, struct err *err)
     uint16_t level = (uint16_t)store_meta(r->store)->feature_level;
     int rv;
     b->n_flight = b->n - b->at;
+    if (b->n_flight > 1 && BUGGIFY(RING_SPLIT)) {
+        b->n_flight = (b->n_flight + 1) / 2;
+    }
     for (;;) {
         buf_clear(&r->entry);
         rv = codec_encode_batch(r->codec, &b->commands[b->at], b->n_flight, level, &r->entry, err);
@@ -228,6 +237,9 @@ static int propose_some(struct ring *r, struct err *err)
             break;
         }
         b->n_flight = (b->n_flight + 1) / 2;
+    }
+    if (rv == 0 && BUGGIFY(RING_NOT_NOW)) {
+        rv = err_set(err, ERR_AGAIN, "not now");
     }
     return rv != 0 ? rv : r->io->propose(r->ctx, r->entry.data, r->entry.len, err);
 }

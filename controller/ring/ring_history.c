@@ -1,6 +1,7 @@
 /* What happened, in words for people: made from the command, what it changed and its outcome, on
  * every controller alike. Numbers and names are resolved here, because rows that are gone cannot be
  * asked any more. */
+#include "common/base/plant.h"
 #include "controller/ring/ring_impl.h"
 
 #include <string.h>
@@ -473,7 +474,7 @@ static void tell_audit(struct tale *t)
 {
     struct ring_record record = {.kind = RING_RECORD_AUDIT};
     bool refused = t->result->reject != REJECT_NONE;
-    if (t->cmd->call.n == 0) {
+    if (t->cmd->call.n == 0 || (PLANTED(UNAUDITED) && t->cmd->kind == CMD_TASK_STOP)) {
         return;
     }
     target(t, &record);

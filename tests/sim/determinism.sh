@@ -8,8 +8,8 @@ runs=${2:-20}
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
 build() { # name, compiler, level
-    make --no-print-directory -s -j2 CC="$2" OPT="$3" FORTIFY= BUILD="build-sim-$1" "build-sim-$1/bin/ecs-sim" >/dev/null
-    "build-sim-$1/bin/ecs-sim" --seed "$seed" --runs "$runs" --hash >"$out/$1"
+    make --no-print-directory -s -j2 CC="$2" OPT="$3" FORTIFY= SIM=1 BUILD="build-$1" "build-$1-sim/bin/ecs-sim" >/dev/null
+    "build-$1-sim/bin/ecs-sim" --seed "$seed" --runs "$runs" --hash >"$out/$1"
 }
 build gcc-O0 "${GCC:-gcc}" -O0
 build gcc-O2 "${GCC:-gcc}" -O2

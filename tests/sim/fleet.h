@@ -23,6 +23,7 @@ struct fleet; /* Opaque. */
 
 struct fleet_options { /* Rates are per million, means in milliseconds; 0: never. */
     struct simworld_options world;
+    unsigned life_ms; /* 0: as long as others; long enough for old rows to go. */
     unsigned n_agents;
     unsigned n_clients;
     unsigned op_ms;        /* Mean pause between the operations of one client. */
@@ -42,6 +43,7 @@ struct fleet_options { /* Rates are per million, means in milliseconds; 0: never
     unsigned stop_ignored;
     unsigned remove_fail;
     unsigned exits;         /* Containers that end by themselves though they should not. */
+    unsigned stale;         /* Welcomes as of a control plane from before a restore. */
     unsigned garbled;       /* Messages of streams that arrive cut short or damaged. */
     unsigned agent_step_ms; /* Steps of an agent's wall clock. */
 };
@@ -53,12 +55,15 @@ struct fleet_stats {
     uint64_t tasks, tasks_run, containers, exits, pulls_failed, starts_failed, late_failures;
     uint64_t ignored_kills, removes_failed, orphans;
     uint64_t agent_crashes, journal_crashes, journal_full, reboots, sessions, cuts, agent_steps;
-    uint64_t garbled, agent_pauses, blackouts, guarded, lost_nodes, store_checks, settled_ms,
-        history, probes;
+    uint64_t garbled, stale, rejected, own_exits, agent_pauses, blackouts, guarded, lost_nodes,
+        store_checks, settled_ms, history, probes;
 };
 
 /* Draw shape and faults from the seed: each run has some of them. */
 struct fleet_options fleet_draw(uint64_t seed);
+
+/* The same for a life of hours. */
+void fleet_draw_long(struct fleet_options *o);
 
 struct fleet *fleet_open(const struct fleet_options *options);
 void fleet_close(struct fleet *f); /* Also checks that no memory is left. */

@@ -56,6 +56,13 @@ static void draw_world(struct prng *p, struct simworld_options *w)
     w->drift_ppm = maybe(p, 3, 1000);
 }
 
+/* Tokens of a whole day are kept, and loaded again after each crash. */
+void fleet_draw_long(struct fleet_options *o)
+{
+    o->op_ms *= 3;
+    o->world.crash_ms *= 8;
+}
+
 struct fleet_options fleet_draw(uint64_t seed)
 {
     struct fleet_options o = {.world = {.seed = seed}};
@@ -82,6 +89,11 @@ struct fleet_options fleet_draw(uint64_t seed)
     o.remove_fail = maybe(&p, 4, 300000);
     o.exits = maybe(&p, 2, 300000);
     o.agent_step_ms = mean(&p, 4, 10000, 60000);
+    o.stale = maybe(&p, 4, 100000);
     o.garbled = maybe(&p, 3, 3000);
+    if (prng_below(&p, 24) == 0) {
+        o.life_ms = 4800000;
+        fleet_draw_long(&o);
+    }
     return o;
 }

@@ -34,7 +34,7 @@ struct fleet {
     bool closing;
     bool cut[FLEET_AGENTS_MAX][SIMWORLD_NODES_MAX][2]; /* By simstream_side that is cut off. */
     uint64_t dark_until_us[SIMWORLD_NODES_MAX];        /* Controllers in a blackout. */
-    uint64_t heard_us;                                 /* Some controller heard some agent. */
+    int64_t heard_ms; /* When a leader last heard a node, in the state's time. */
     struct hist hist; /* Of what all clients do to one service and one family, for lincheck.h. */
     bool shared;      /* These exist. */
     unsigned round;   /* Of faults and calm; part of the family's name. */
@@ -74,6 +74,7 @@ struct simagent *simagent_new(struct fleet *f, unsigned at);
 void simagent_free(struct simagent *a);
 void simagent_boot(struct simagent *a);
 void simagent_crash(struct simagent *a, bool host);
+uint64_t simagent_session(const struct simagent *a); /* The highest it has in its journal. */
 void simagent_pause(struct simagent *a, uint64_t ms);
 bool simagent_is_paused(const struct simagent *a);
 bool simagent_is_up(const struct simagent *a);

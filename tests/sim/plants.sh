@@ -1,10 +1,10 @@
 #!/bin/bash
 # Plant a fault in the code and see that random seeds find it within 60 CPU seconds.
 # usage: plants.sh [--seed N] [--today K | N...]    all of them without arguments; --today: K of
-#        them, other ones every day. The list: build-plants/bin/ecs-sim --list
+#        them, other ones every day. The list: build-sim/bin/ecs-sim --list
 set -u
 cd "$(dirname "$0")/../.." || exit 2
-sim=${BUILD:-build}-plants/bin/ecs-sim
+sim=${BUILD:-build}-sim/bin/ecs-sim
 seed=$(date +%s)
 today=0
 chosen=""
@@ -16,7 +16,7 @@ while [ $# -gt 0 ]; do
     esac
     shift
 done
-make --no-print-directory -j2 PLANTS=1 BUILD="${BUILD:-build}" "$sim" >/dev/null || exit 2
+make --no-print-directory -j2 SIM=1 BUILD="${BUILD:-build}" "$sim" >/dev/null || exit 2
 n=$("$sim" --list | wc -l)
 if [ "$today" -gt 0 ]; then
     day=$(($(date +%s) / 86400))

@@ -321,6 +321,11 @@ void simagent_step_clock(struct simagent *a, int64_t ms)
     a->wall_offset_ms += ms;
 }
 
+uint64_t simagent_session(const struct simagent *a)
+{
+    return a->journal.session;
+}
+
 struct id simagent_id(const struct simagent *a)
 {
     return a->id;

@@ -71,6 +71,9 @@ static bool choose_task(struct simclient *c, struct op *o)
     o->service = (unsigned)prng_below(&c->prng, CLIENT_TASKS);
     o->id = c->tasks[o->service].id;
     o->kind = prng_below(&c->prng, 2) == 0 ? OP_TASK_STOP : OP_TASK_READ;
+    if (o->kind == OP_TASK_STOP && prng_below(&c->prng, 4) == 0) {
+        o->id = (struct id){1, o->number}; /* There is none: it is refused, and changes nothing. */
+    }
     return true;
 }
 

@@ -104,6 +104,12 @@ static void send_welcome(struct simsession *s, uint64_t number)
     controller_message m = ECS__AGENT__V1__CONTROLLER_MESSAGE__INIT;
     welcome.has_session = true;
     welcome.session = number;
+    if (simagent_session(s->c->f->agents[s->stream->agent]) > 1 &&
+        fleet_chance(s->c->f, s->c->f->opt.stale)) {
+        s->c->f->stats.stale++;
+        s->stream->stale = true;
+        welcome.session = 1;
+    }
     welcome.has_heartbeat_interval_ms = true;
     welcome.heartbeat_interval_ms = SIMCTL_HEARTBEAT_MS;
     welcome.has_lease_ms = true;
@@ -132,6 +138,14 @@ static int decide_register(struct ring_write *w, struct command *cmd, struct are
     return 0;
 }
 
+/* By a controller that leads: that is what it judges nodes by. */
+static void heard(struct simsession *s, int64_t now)
+{
+    struct fleet *f = s->c->f;
+    f->heard_ms = now > f->heard_ms ? now : f->heard_ms;
+    leader_heartbeat(ring_leader(s->c->ring), s->node, now);
+}
+
 static void go_live(struct simsession *s, const struct result *result)
 {
     struct simctl *c = s->c;
@@ -146,7 +160,7 @@ static void go_live(struct simsession *s, const struct result *result)
     s->dispatch = dispatch_connect(c->dispatch, result->slot, result->revision, s->said.inventory,
                                    s->said.n_inventory, s, now);
     if (ring_leader(c->ring) != NULL) {
-        leader_heartbeat(ring_leader(c->ring), s->node, now);
+        heard(s, now);
     }
     simlink_wake(c);
 }
@@ -204,7 +218,7 @@ static void on_heartbeat(struct simsession *s, const Ecs__Agent__V1__Heartbeat *
     Ecs__Agent__V1__HeartbeatAck ack = ECS__AGENT__V1__HEARTBEAT_ACK__INIT;
     controller_message m = ECS__AGENT__V1__CONTROLLER_MESSAGE__INIT;
     if (ring_leader(c->ring) != NULL) {
-        leader_heartbeat(ring_leader(c->ring), s->node, ring_now_ms(c->ring));
+        heard(s, ring_now_ms(c->ring));
     }
     ack.has_number = true;
     ack.number = heartbeat->number;
@@ -275,7 +289,6 @@ void simlink_message(struct fleet *f, struct simstream *stream, struct str bytes
     if (s == NULL || !c->up || s->state == SIMSESSION_ENDED) {
         return;
     }
-    f->heard_us = simworld_now_us(f->world);
     arena_init(&arena, f->mem);
     if (pbc_unpack(&ecs__agent__v1__agent_message__descriptor, bytes, &arena, &m, &err) != 0) {
         if (!spoiled) {

@@ -11,9 +11,9 @@
 
 #include <string.h>
 
-#define PORT_BITS   65536u
-#define STOPPED_MAX 64u
-#define BLIND_US    (3ull * SIMCTL_LOST_MS * 1000) /* And half an election. */
+#define PORT_BITS      65536u
+#define STOPPED_MAX    64u
+#define GUARD_SLACK_MS 1000
 
 struct seen_task { /* One task that ever was. */
     struct id id;
@@ -345,12 +345,7 @@ static void check_digest(struct simmodel *m, const struct store *store,
 static void note_lost(struct simmodel *m, const struct store *store, uint32_t slot)
 {
     const struct node *n = store_node(store, slot);
-    unsigned n_alive = 1; /* It was, until now. */
     bool lost = false;
-    for (uint32_t i = 0; i < store_slots(store, KIND_NODE); i++) {
-        const struct node *other = store_node(store, i);
-        n_alive += other != NULL && other != n && (other->connected || other->n_active > 0);
-    }
     if (n == NULL || n->connected || n->n_active > 0 || n->status == NODE_INACTIVE) {
         return;
     }
@@ -363,10 +358,10 @@ static void note_lost(struct simmodel *m, const struct store *store, uint32_t sl
         }
     }
     m->f->stats.lost_nodes += lost;
-    if (lost && m->f->opt.loss_percent > 0 && n_alive > 1 &&
-        simworld_now_us(m->f->world) > m->f->heard_us + BLIND_US) {
-        fleet_fail(m->f, "node %u is given up %llu s after any node was heard", slot,
-                   (unsigned long long)(simworld_now_us(m->f->world) - m->f->heard_us) / 1000000);
+    if (lost && m->f->opt.loss_percent > 0 &&
+        store_meta(store)->now > m->f->heard_ms + SIMCTL_LOST_MS / 2 + GUARD_SLACK_MS) {
+        fleet_fail(m->f, "the guard: node %u is given up %lld ms after any node was heard", slot,
+                   (long long)(store_meta(store)->now - m->f->heard_ms));
     }
 }
 

@@ -90,7 +90,7 @@ static struct write_op *add_op(struct simnode *n, unsigned n_entries)
             us = simworld_between(w, us, w->opt.stall_us_max > 0 ? w->opt.stall_us_max : 400000);
         }
         n->writing = true;
-        simworld_event(w, EV_WRITE, n->at, us, 0);
+        n->written = simworld_event(w, EV_WRITE, n->at, us, 0);
     }
     return op;
 }
@@ -309,6 +309,7 @@ void simnode_init(struct simnode *n, struct simworld *w, unsigned at)
     n->id = at + 1;
     n->disk = simdisk_open(&w->mem);
     n->clock_offset_ms = prng_below(&w->prng, 1000000);
+    w->stats.drifting += w->opt.drift_ppm > 0;
     n->drift_ppm = (int64_t)prng_below(&w->prng, 2ull * w->opt.drift_ppm + 1) - w->opt.drift_ppm;
     list_init(&n->writes);
     list_init(&n->proposals);
@@ -500,7 +501,8 @@ void simnode_deliver(struct simnode *n, const struct simevent *e)
     rv = message_decode(e->bytes, e->len, entries, &m, &err);
     if (e->spoiled) {
         if (rv == 0) {
-            simworld_fail(n->w, "controller %u takes the first %zu bytes of a message for one",
+            simworld_fail(n->w,
+                          "controller %u takes %zu bytes that are cut or forged for a message",
                           n->at + 1, e->len);
         }
         return; /* And ends the connection, which is made again. */

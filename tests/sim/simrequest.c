@@ -201,6 +201,7 @@ static int decide(struct ring_write *w, struct command *cmd, struct arena *arena
 static void check_effect(const struct attempt *a, const struct result *r)
 {
     struct simctl *c = a->c;
+    c->f->stats.rejected += r->reject != REJECT_NONE;
     if (r->reject != REJECT_NONE && c->changed != 0) {
         fleet_fail(c->f, "I13: operation %d was refused (%s), and changed %u rows", (int)a->op.kind,
                    r->text, c->changed);

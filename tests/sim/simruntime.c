@@ -171,6 +171,7 @@ static void on_create(struct request *q)
     if (c->batch && c->container < 2) {
         dies_in(a, c, fleet_between(f, 500000, 30000000), code % 2);
     } else if (fleet_chance(f, f->opt.exits)) {
+        f->stats.own_exits++;
         dies_in(a, c, fleet_between(f, 1000, 60000000), code);
     }
     again(q, fleet_between(f, 1000, 200000));

@@ -197,6 +197,10 @@ static void on_welcome(struct simagent *a, const struct welcome *m)
         simagent_hang_up(a);
         return;
     }
+    if (a->stream->stale) {
+        fleet_fail(a->f, "I8: agent %u takes session %llu after %llu", a->at + 1,
+                   (unsigned long long)m->session, (unsigned long long)a->journal.session);
+    }
     a->session_up = true;
     a->backoff_ms = 200;
     a->n_redirects = 0;

@@ -25,6 +25,7 @@ struct simstream {
     unsigned agent;
     unsigned node;
     bool open[2];     /* Does this side still believe in it? */
+    bool stale;       /* The welcome it carries is one that may not be taken. */
     bool refused;     /* Ended because the node may not come back; as a gRPC status. */
     uint64_t last[2]; /* When the last message to this side arrives: they keep their order. */
     uint64_t sent[2];

@@ -5,6 +5,7 @@
 #include "tests/sim/simworld.h"
 
 #include "common/base/hash.h"
+#include "tests/sim/buggify.h"
 #include "tests/sim/simworld_impl.h"
 
 #include <assert.h>
@@ -481,6 +482,7 @@ struct simworld *simworld_new(const struct simworld_options *options)
     assert(w->opt.n >= 1);
     assert(w->opt.n <= SIMWORLD_NODES_MAX);
     prng_init(&w->prng, options->seed);
+    buggify_begin(options->seed);
     heap_init(&w->events, &w->mem);
     for (unsigned i = 0; i < w->opt.n; i++) {
         simnode_init(&w->nodes[i], w, i);
@@ -509,6 +511,7 @@ void simworld_close(struct simworld *w)
     if (w == NULL) {
         return;
     }
+    buggify_calm(true);
     for (unsigned i = 0; i < w->opt.n; i++) {
         simnode_close(&w->nodes[i]);
     }
@@ -561,11 +564,15 @@ static void print_nodes(const struct simworld *w)
 void simworld_heal(struct simworld *w)
 {
     w->calm = true;
+    buggify_calm(true);
     memset(w->cut, 0, sizeof w->cut);
     w->filter = NULL;
     simworld_trace(w, "calm");
     for (unsigned i = 0; i < w->opt.n; i++) {
         w->nodes[i].paused_until_us = 0;
+        if (w->nodes[i].writing) { /* A disk that stands still goes on. */
+            heap_set(&w->events, &w->nodes[i].written->node, w->now_us + 1000);
+        }
         simnode_full(&w->nodes[i], false);
         if (!w->nodes[i].up) {
             simnode_start(&w->nodes[i]);
@@ -577,6 +584,7 @@ void simworld_heal(struct simworld *w)
 void simworld_unheal(struct simworld *w)
 {
     w->calm = false;
+    buggify_calm(false);
     begin_faults(w);
 }
 

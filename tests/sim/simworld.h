@@ -102,7 +102,7 @@ struct simworld_stats {
     uint64_t reads, elections, crashes, faults, cuts, pauses, handovers;
     uint64_t checkpoints, installs, messages, dropped, torn;
     uint64_t changes, replaced;
-    uint64_t shortened, forged;
+    uint64_t shortened, forged, drifting;
     uint64_t doubled, slowed, stalled, steps, full, rotten, refused_starts, events;
 };
 

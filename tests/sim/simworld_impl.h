@@ -138,7 +138,8 @@ struct simnode {
     struct simevent *tick;
     struct list writes;
     bool writing;
-    uint64_t last_ticket; /* Asked for; see SIMPLANT_EARLY_ACK. */
+    struct simevent *written; /* When that ends. */
+    uint64_t last_ticket;     /* Asked for; see SIMPLANT_EARLY_ACK. */
     struct list proposals;
     struct list reads;
     uint64_t reads_done;
