@@ -221,7 +221,8 @@ int logfile_trim(struct logfile *l, uint64_t through, struct err *err)
 {
     const struct disk *d = l->disk;
     /* One after the other, oldest first: a crash must not leave a gap in the numbers. */
-    while (l->n_segments > 1 && l->segments[1].first <= through + 1 && !PLANTED(LOG_KEPT)) {
+    while (l->n_segments > 1 && l->segments[1].first <= through + 1 &&
+           !(PLANTED(LOG_KEPT) && through > 0)) {
         char name[DISK_NAME_MAX];
         int rv;
         logfile_segment_name(l->segments[0].number, name);

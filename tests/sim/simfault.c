@@ -19,8 +19,32 @@ void simnode_full(struct simnode *n, bool full)
     }
 }
 
-/* One bad byte on the disk of a controller that loses power, or is down; never on two, a majority
- * must be sound. */
+/* Can the cluster do without the end of this controller's log, which may pass for a torn tail? Then
+ * a majority of the voters has all of it, without this one. */
+static bool is_spare(const struct simnode *n)
+{
+    const struct simworld *w = n->w;
+    struct replica_status mine;
+    struct membership c;
+    unsigned n_sound = 0;
+    if (!n->up || !replica_conf(n->replica, &c)) {
+        return false;
+    }
+    mine = replica_status(n->replica);
+    for (unsigned i = 0; i < w->opt.n; i++) {
+        const struct simnode *o = &w->nodes[i];
+        const struct conf_server *m = membership_find(&c, o->id);
+        if (o != n && o->up && m != NULL && m->role == RAFT_VOTER &&
+            replica_status(o->replica).durable >= mine.last &&
+            replica_term_of(o->replica, mine.last) == replica_term_of(n->replica, mine.last)) {
+            n_sound++;
+        }
+    }
+    return n_sound > membership_voters(&c) / 2;
+}
+
+/* One bad byte on the disk of a controller that loses power; never on two, a majority must be
+ * sound. */
 void simnode_rot(struct simnode *n)
 {
     struct simworld *w = n->w;
@@ -33,9 +57,10 @@ void simnode_rot(struct simnode *n)
     if (w->opt.n < 3) {
         return;
     }
-    if (n->up) {
-        simnode_crash(n);
+    if (!is_spare(n)) {
+        return;
     }
+    simnode_crash(n);
     if (!simdisk_pick(n->disk, &w->prng, n->rot.name, &n->rot.offset)) {
         return;
     }
