@@ -11,9 +11,9 @@ current=
 chaos_up() {
     trap chaos_finish EXIT
     trap 'exit 130' INT TERM
-    : >"$dir/faults"
-    : >"$dir/ran"
     lab up --controllers 3 --nodes 2 --preload "$build/lib/libfaultfs.so"
+    : >"$dir/faults" # Not before: lab up wants an empty directory.
+    : >"$dir/ran"
     eval "$(lab env)"
     PATH=$build/bin:$PATH
     hash -r
