@@ -1,8 +1,8 @@
 /* One thread owns the files. The owner fills `open` without a lock, seals it into `ready` under the
  * lock, and the thread takes `ready` as a whole: nothing ever waits for SQLite but this thread. */
 #include "controller/storage/checkpoint.h"
-
 #include "common/loop/priority.h"
+#include "controller/storage/bigfile.h"
 #include "controller/storage/storage_int.h"
 
 #include <assert.h>
@@ -168,13 +168,12 @@ static void step_history(struct storage *s)
     history_queue_clear(&s->history_writing);
 }
 
-/* The last name of a large file may be gone already: closing it gives back its blocks, which takes
- * long. */
+/* The last name of a large file is gone: closing it gives back its blocks. */
 static void step_close(struct storage *s)
 {
     int fd = s->closing_fds[--s->n_closing_fds];
     pthread_mutex_unlock(&s->lock);
-    (void)close(fd);
+    bigfile_discard(fd);
     pthread_mutex_lock(&s->lock);
 }
 

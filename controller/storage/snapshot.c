@@ -4,6 +4,7 @@
  * file, so that it is one piece; the hash over its rows goes into it. The receiver checks all of it
  * before the switch: truncate the WAL of the old file, close it, rename the new one over it, sync
  * the directory. A crash leaves the old state or the new one. */
+#include "controller/storage/bigfile.h"
 #include "controller/storage/checkpoint.h"
 #include "controller/storage/storage_int.h"
 
@@ -105,7 +106,7 @@ int storage_snapshot_open(struct storage *s, struct storage_snapshot **ret,
                storage_now_us() - s->snapshot_at_us > COPY_YOUNG_US) {
         rv = ask_for_copy(s, err);
     } else {
-        fd = open(s->outgoing_path, O_RDONLY | O_CLOEXEC);
+        fd = open(s->outgoing_path, O_RDWR | O_CLOEXEC); /* See bigfile_discard. */
         if (fd < 0 || fstat(fd, &st) != 0) {
             rv = err_set(err, ERR_IO, "%s: %s", s->outgoing_path, strerror(errno));
         } else {
@@ -350,9 +351,38 @@ static int fold_wal(sqlite3 *sql, struct err *err)
     return 0;
 }
 
+static int write_out(const struct storage *s, struct err *err)
+{
+    int fd = open(s->incoming_path, O_RDONLY | O_CLOEXEC);
+    int rv = fd < 0 ? err_set(err, ERR_IO, "%s: %s", s->incoming_path, strerror(errno))
+                    : bigfile_write_out(fd, s->incoming_size, err);
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+    return rv;
+}
+
+/* In the place of the old state, which may be large. */
+static int replace(const struct storage *s, struct err *err)
+{
+    int old = open(s->path, O_RDWR | O_CLOEXEC);
+    int rv = rename(s->incoming_path, s->path) != 0
+                 ? err_set(err, ERR_IO, "%s: %s", s->path, strerror(errno))
+                 : sync_path(s->dir, O_RDONLY | O_DIRECTORY, err);
+    if (rv == 0 && old >= 0) {
+        bigfile_discard(old);
+    } else if (old >= 0) {
+        (void)close(old);
+    }
+    return rv;
+}
+
 int snapshot_install(struct storage *s, struct storage_point *ret, bool *ret_final, struct err *err)
 {
     int rv = check_incoming(s, ret, err);
+    if (rv == 0) {
+        rv = write_out(s, err);
+    }
     if (rv == 0) {
         rv = sync_path(s->incoming_path, O_RDONLY, err);
     }
@@ -365,9 +395,6 @@ int snapshot_install(struct storage *s, struct storage_point *ret, bool *ret_fin
     }
     *ret_final = true;
     db_close(&s->db);
-    if (rename(s->incoming_path, s->path) != 0) {
-        return err_set(err, ERR_IO, "%s: %s", s->path, strerror(errno));
-    }
-    rv = sync_path(s->dir, O_RDONLY | O_DIRECTORY, err);
+    rv = replace(s, err);
     return rv == 0 ? db_open(s->path, s->options.cache_kib, &s->db, err) : rv;
 }

@@ -513,7 +513,8 @@ static void add(struct report *r, const struct shared *shared, const char *name,
     report_add(r, name, "of it on the processor", "ms", (double)shared->work.max_us / 1e3);
 }
 
-static void measure(struct report *r, struct shared *shared, const char *name, enum phase phase)
+/* The 99th percentile of this phase, in ms. */
+static double measure(struct report *r, struct shared *shared, const char *name, enum phase phase)
 {
     uint64_t began = now_us();
     shared->phase = (int)phase;
@@ -525,6 +526,7 @@ static void measure(struct report *r, struct shared *shared, const char *name, e
         nap(shared, 50);
     }
     add(r, shared, name, (double)(now_us() - began) / 1e6);
+    return histogram_ms(&shared->latency, 990);
 }
 
 /* A follower dies, misses commands, comes back. The load never stops. */
@@ -535,8 +537,9 @@ static void measure_laggard(struct report *r, struct shared *shared)
     uint64_t from = shared->member[leader].n_commands;
     uint64_t entries = shared->member[leader].applied;
     uint64_t began;
+    double before;
     stop(lame);
-    measure(r, shared, "follower dead", LOAD);
+    before = measure(r, shared, "follower dead", LOAD);
     while (shared->member[leader].n_commands - from < shared->shape.behind) {
         nap(shared, 100);
     }
@@ -553,6 +556,8 @@ static void measure_laggard(struct report *r, struct shared *shared)
     } while (shared->member[lame].applied + 100 < shared->member[leader].applied);
     report_add(r, "follower back", "caught up after", "s", (double)(now_us() - began) / 1e6);
     add(r, shared, "follower back", (double)(now_us() - began) / 1e6);
+    report_add(r, "follower back", "p99 over p99 before", "",
+               histogram_ms(&shared->latency, 990) / before);
     if (leader_of(shared) != leader) {
         give_up(shared, "the leader changed");
     }
@@ -576,8 +581,8 @@ static void run(struct report *r, struct shared *shared)
     report_add(r, "fill", "seconds", "s", (double)(now_us() - began) / 1e6);
     report_add(r, "fill", "checkpoint", "MB",
                (double)shared->member[leader_of(shared)].state_bytes / 1e6);
-    measure(r, shared, "steady", LOAD);
-    measure(r, shared, "checkpoint copied", COPY);
+    (void)measure(r, shared, "steady", LOAD);
+    (void)measure(r, shared, "checkpoint copied", COPY);
     measure_laggard(r, shared);
 }
 
