@@ -96,21 +96,20 @@ static void on_hello(struct rig *r, const Ecs__Agent__V1__Hello *hello)
     struct command cmd = {.kind = CMD_NODE_REGISTER};
     struct err err = {0};
     uint32_t node;
-    memset(&r->s.registration, 0, sizeof r->s.registration);
     arena_clear(&r->s.hello);
-    if (hello_read(&r->s, hello, &err) != 0) {
+    if (nodemsg_hello(hello, r->s.node, &r->s.hello, &r->s.said, &err) != 0) {
         if (err.text[0] == '\0') {
             abort();
         }
         return;
     }
-    cmd.u.node_register = r->s.registration;
+    cmd.u.node_register = r->s.said.registration;
     if (!world_apply(&r->w, &cmd)) {
         return;
     }
     node = r->w.result.slot;
-    r->s.dispatch = dispatch_connect(r->l.dispatch, node, r->w.result.revision, r->s.inventory,
-                                     r->s.n_inventory, &r->s, r->w.now);
+    r->s.dispatch = dispatch_connect(r->l.dispatch, node, r->w.result.revision, r->s.said.inventory,
+                                     r->s.said.n_inventory, &r->s, r->w.now);
     if (world_run(&r->w, 0, 0, node)) {
         r->task = r->w.result.ids[0];
     }
@@ -121,7 +120,7 @@ static void name_task(const struct rig *r, const Ecs__Agent__V1__Reports *report
     for (size_t i = 0; i < reports->n_tasks; i++) {
         const ProtobufCBinaryData *id = &reports->tasks[i]->task_id;
         if (id->len == 16 && id->data[0] == 0) {
-            link_id_write(r->task, id->data);
+            nodemsg_id_write(r->task, id->data);
         }
     }
 }
