@@ -8,10 +8,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#define DISCARD_SLICE (8 * BIGFILE_SLICE) /* Blocks are given back faster than they are written. \
-                                           */
-#define DISCARD_REST_NS 20000000l         /* 20 ms: the log syncs meanwhile, and with it this. */
-#define REST_MAX_NS     100000000ll       /* 100 ms. */
+#define DISCARD_SLICE                                                                      \
+    (8 * BIGFILE_SLICE)             /* Blocks are given back faster than they are written. \
+                                     */
+#define DISCARD_REST_NS 20000000l   /* 20 ms: the log syncs meanwhile, and with it this. */
+#define REST_MAX_NS     100000000ll /* 100 ms. */
 
 static int64_t now_ns(void)
 {
