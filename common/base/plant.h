@@ -56,7 +56,8 @@
     X(LEFTOVERS_KEPT, "what a task leaves on its node is not removed")                   \
     X(LOG_KEPT, "old files of the log are kept")                                         \
     X(GC_IDLE, "old rows are kept")                                                      \
-    X(GUARD_OFF, "a leader that hears no node gives all of them up")
+    X(GUARD_OFF, "a leader that hears no node gives all of them up")                     \
+    X(LOSS_IGNORED, "a leader does not believe a follower that has lost entries")
 
 enum plant {
     PLANT_NONE,

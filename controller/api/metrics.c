@@ -26,6 +26,9 @@ static void put_raft(const struct engine *e, struct buf *b)
     one(b, "ecs_raft_checkpoint_index", "gauge", "Last entry in the checkpoint.",
         s.checkpoint_index);
     one(b, "ecs_raft_log_bytes", "gauge", "Size of the log on disk.", s.log_bytes);
+    one(b, "ecs_raft_peer_losses_total", "counter",
+        "Times a member had lost log entries that it had confirmed to this leader.",
+        s.n_peer_losses);
     one(b, "ecs_commands_total", "counter", "Commands applied since the start.", s.n_commands);
     one(b, "ecs_batches_total", "counter", "Batches proposed since the start.", s.n_batches);
     one(b, "ecs_overload_total", "counter", "Requests refused for overload or low disk.",

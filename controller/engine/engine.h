@@ -109,6 +109,7 @@ struct engine_status {
     uint64_t applied_index;
     uint64_t checkpoint_index;
     uint64_t log_bytes;
+    uint64_t n_peer_losses;  /* As leader: a peer had lost what it had confirmed. */
     uint64_t n_commands;     /* Applied since the start. */
     uint64_t n_batches;      /* Proposed since the start. */
     uint64_t n_rejected;     /* Requests refused for overload or low disk. */

@@ -101,6 +101,7 @@ void engine_status(const struct engine *e, struct engine_status *ret)
     ret->applied_index = ring.applied_index;
     ret->checkpoint_index = storage_durable(e->storage).index;
     ret->log_bytes = stats.disk_bytes;
+    ret->n_peer_losses = stats.n_peer_losses;
     ret->n_commands = ring.n_commands;
     ret->n_batches = ring.n_batches;
     ret->n_rejected = ring.n_rejected;

@@ -360,18 +360,6 @@ static void note_heard(struct replica *r, uint64_t id)
     }
 }
 
-/* A refusal that contradicts what this peer acknowledged in this term has been overtaken. libraft
- * would go back behind what is acknowledged, and then compute a negative number of entries in
- * flight: the peer would get heartbeats only, for ever. */
-static bool is_overtaken(const struct replica *r, uint64_t peer,
-                         const struct raft_append_entries_result *result)
-{
-    raft_index match;
-    return result->rejected > 0 && result->term == raft_current_term(&r->raft) &&
-           raft_match_index(&r->raft, peer, &match) == 0 &&
-           (result->rejected <= match || result->last_log_index < match);
-}
-
 /* Who votes is the candidate's business: it counts the voters of its own log, which may have made
  * one of us before we heard of it. libraft lets nobody vote who is not a voter by his own log, and
  * then the others could wait for ever. */
@@ -403,10 +391,8 @@ static int receive_raft(struct replica *r, uint64_t peer, const struct raft_mess
     case RAFT_APPEND_ENTRIES:
         return receive_append(r, peer, &from->append_entries, err);
     case RAFT_APPEND_ENTRIES_RESULT:
-        if (is_overtaken(r, peer, &from->append_entries_result)) {
-            return 0;
-        }
-        note_answer(r, peer, &from->append_entries_result);
+        note_answer(r, peer, &m.append_entries_result);
+        replica_repair_answer(r, peer, &m.append_entries_result);
         break;
     case RAFT_REQUEST_VOTE:
         if (from->request_vote.candidate_id != peer) {
@@ -597,6 +583,20 @@ int replica_peer_closed(struct replica *r, uint64_t now_ms, uint64_t peer, struc
     return replica_leave(r, 0, err);
 }
 
+/* Whom to prefer when some voter lacks what it had confirmed, for libraft goes by that: the first
+ * one that does not. 0: none lacks any. */
+static uint64_t whole_peer(const struct replica *r)
+{
+    uint64_t whole = 0;
+    bool some = false;
+    for (unsigned i = 0; i < r->n_peers; i++) {
+        const struct replica_peer *p = &r->peers[i];
+        some = some || p->lost;
+        whole = whole == 0 && !p->lost && replica_is_voter(r, p->id) ? p->id : whole;
+    }
+    return some ? whole : 0;
+}
+
 int replica_transfer(struct replica *r, uint64_t now_ms, uint64_t peer, struct err *err)
 {
     struct raft_event event = {.type = RAFT_TRANSFER};
@@ -608,6 +608,13 @@ int replica_transfer(struct replica *r, uint64_t now_ms, uint64_t peer, struct e
     }
     if (peer == r->set.id || (peer != 0 && !replica_is_voter(r, peer)) || replica_voters(r) < 2) {
         return err_set(err, ERR_NOTFOUND, "no voter to hand leadership to");
+    }
+    if (peer == 0) {
+        peer = whole_peer(r);
+    }
+    if (replica_repair_needed(r, peer)) {
+        return err_set(err, ERR_AGAIN, "controller %llu is being given what it has lost",
+                       (unsigned long long)peer);
     }
     event.transfer.server_id = peer;
     replica_enter(r, now_ms);

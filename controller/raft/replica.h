@@ -113,6 +113,9 @@ struct replica_io {
     /* A peer is too far behind for the log: send it a snapshot of at least this index. Repeated
      * for as long as it is needed. */
     void (*snapshot_send)(void *ctx, uint64_t peer, uint64_t index);
+    /* The log of a peer ends with `kept`, but in this term it had confirmed everything up to
+     * `confirmed`: its disk has lost entries. It is given them again. */
+    void (*peer_lost_entries)(void *ctx, uint64_t peer, uint64_t confirmed, uint64_t kept);
     /* Switch to a received snapshot, empty the log so that it continues after it, make both
      * durable, then call replica_snapshot_installed(). */
     void (*snapshot_install)(void *ctx, const struct replica_snapshot *snapshot);

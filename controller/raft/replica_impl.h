@@ -5,6 +5,7 @@
  *   replica.c        life and inputs
  *   replica_step.c   one raft_step() and what follows from its update
  *   replica_read.c   rounds of linearizable reads
+ *   replica_repair.c a peer that has lost what it had confirmed
  *   replica_member.c who the members are, and changes of that */
 #ifndef CONTROLLER_RAFT_REPLICA_IMPL_H
 #define CONTROLLER_RAFT_REPLICA_IMPL_H
@@ -27,6 +28,11 @@ struct replica_peer { /* What the leader knows of a peer, in this term. */
     unsigned short capacity; /* Of its disk, as it last said. */
     uint64_t sent;           /* The last long message to it ended with this entry ... */
     uint64_t sent_ms;        /* ... and went out then. */
+    bool lost;               /* It has not any more what it had confirmed in this term, ... */
+    uint64_t kept;           /* ... only this much. */
+    uint64_t resent;         /* The entries up to here are on their way to it again ... */
+    uint64_t resent_ms;      /* ... since then. */
+    uint64_t offered_ms;     /* When it was offered a checkpoint because of that; 0: it was not. */
 };
 
 /* One round at a time: reads asked for while one is out wait for the next. */
@@ -103,6 +109,9 @@ int replica_step(struct replica *r, struct raft_event *event, struct err *err);
 /* What is known of a peer; made if there is room. NULL: there is none. */
 struct replica_peer *replica_peer(struct replica *r, uint64_t id);
 
+/* Send entries of the log, cut into messages of their own; from says which. */
+void replica_send_append(struct replica *r, uint64_t peer, const struct raft_append_entries *from);
+
 /* Is there something left to apply? */
 bool replica_has_backlog(const struct replica *r);
 
@@ -131,6 +140,18 @@ int replica_conf_sync(struct replica *r, struct err *err);
 
 /* Tell io->members if there is news. */
 void replica_conf_tell(struct replica *r);
+
+/* --- replica_repair.c ------------------------------------------------------------------------ */
+/* An answer of a peer, before libraft sees it: changed to one that says nothing when it contradicts
+ * what the peer has confirmed in this term, or is part of making up for that. */
+void replica_repair_answer(struct replica *r, uint64_t id,
+                           struct raft_append_entries_result *result);
+
+/* What is about to be sent to a peer: for one that lost entries, those. */
+void replica_repair_append(struct replica *r, uint64_t id, struct raft_append_entries *args);
+
+/* Has the peer lost what it had confirmed, and not got it back yet? */
+bool replica_repair_needed(const struct replica *r, uint64_t id);
 
 /* --- replica_read.c -------------------------------------------------------------------------- */
 void replica_reads_reset(struct replica *r);

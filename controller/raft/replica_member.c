@@ -246,8 +246,10 @@ struct replica_progress replica_progress(const struct replica *r, uint64_t now_m
             p.heard_ms = now_ms > peer->heard_ms ? now_ms - peer->heard_ms : 0;
             p.has_capacity = peer->has_capacity;
             p.capacity = peer->capacity;
+            p.match = peer->lost ? peer->kept : match;
         }
     }
+    p.lag = last > p.match ? last - p.match : 0;
     return p;
 }
 

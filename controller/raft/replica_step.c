@@ -61,13 +61,19 @@ static uint64_t skip_sent(struct replica *r, uint64_t id, uint64_t first, uint64
 
 /* AppendEntries come without entries: fill them in, cutting what is too large. Every part is a
  * complete message of its own, anchored to the entry before it. */
-static void send_append(struct replica *r, uint64_t peer, const struct raft_append_entries *from)
+void replica_send_append(struct replica *r, uint64_t peer, const struct raft_append_entries *args)
 {
-    uint64_t first = from->prev_log_index + 1;
-    uint64_t end = first + from->n_entries;
-    uint64_t next = skip_sent(r, peer, first, end);
-    uint64_t prev_term = from->prev_log_term;
+    struct raft_append_entries from = *args;
     struct raft_entry entries[REPLICA_BATCH_MAX];
+    uint64_t first;
+    uint64_t end;
+    uint64_t next;
+    uint64_t prev_term;
+    replica_repair_append(r, peer, &from);
+    first = from.prev_log_index + 1;
+    end = first + from.n_entries;
+    next = skip_sent(r, peer, first, end);
+    prev_term = from.prev_log_term;
     if (next == end) {
         next = first; /* Nothing new: a heartbeat. */
         end = first;
@@ -81,10 +87,10 @@ static void send_append(struct replica *r, uint64_t peer, const struct raft_appe
         unsigned n = 0;
         m.raft.type = RAFT_APPEND_ENTRIES;
         m.raft.server_id = peer;
-        to->term = from->term;
+        to->term = from.term;
         to->prev_log_index = next - 1;
         to->prev_log_term = prev_term;
-        to->leader_commit = from->leader_commit;
+        to->leader_commit = from.leader_commit;
         to->entries = entries;
         while (next < end && n < REPLICA_BATCH_MAX) {
             const struct cache_entry *e = cache_get(&r->cache, next);
@@ -92,7 +98,7 @@ static void send_append(struct replica *r, uint64_t peer, const struct raft_appe
             if (n > 0 && (bytes + e->len > r->set.message_bytes_max || BUGGIFY(APPEND_ONE))) {
                 break;
             }
-            entries[n] = (struct raft_entry){.term = PLANTED(ENTRY_TERM) ? from->term : e->term,
+            entries[n] = (struct raft_entry){.term = PLANTED(ENTRY_TERM) ? from.term : e->term,
                                              .type = e->type,
                                              .buf = {e->bytes, e->len}};
             bytes += e->len;
@@ -113,7 +119,7 @@ static void send_raft(struct replica *r, const struct raft_message *from)
     m.raft.server_id = from->server_id;
     switch (from->type) {
     case RAFT_APPEND_ENTRIES:
-        send_append(r, from->server_id, &from->append_entries);
+        replica_send_append(r, from->server_id, &from->append_entries);
         return;
     case RAFT_INSTALL_SNAPSHOT:
         r->io->snapshot_send(r->ctx, from->server_id, from->install_snapshot.last_index);

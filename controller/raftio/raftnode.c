@@ -714,6 +714,7 @@ void raftnode_stats(const struct raftnode *n, struct raftnode_stats *ret)
         .n_applied = n->n_applied,
         .n_reads = n->n_reads,
         .n_elections = n->n_elections,
+        .n_peer_losses = n->n_peer_losses,
         .n_fsyncs = w.n_syncs,
         .fsync_us_sum = w.sync_us_sum,
         .fsync_us_max = w.sync_us_max,

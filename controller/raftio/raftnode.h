@@ -133,6 +133,7 @@ struct raftnode_stats {
     uint64_t disk_bytes;      /* Log files. */
     uint64_t disk_room_bytes; /* Room for more, preallocated included. */
     uint64_t n_proposed, n_applied, n_reads, n_elections;
+    uint64_t n_peer_losses; /* A peer lost what it had confirmed (raft.peer_lost_entries). */
     uint64_t n_fsyncs, fsync_us_sum, fsync_us_max;
     uint64_t fsync_us[RAFTNODE_LATENCY_N]; /* fsync_us[i]: took less than 2^i microseconds. */
     unsigned n_peers_connected;

@@ -97,6 +97,7 @@ struct raftnode {
     uint64_t disk_room;
     uint64_t disk_warned_ms;
     uint64_t n_proposed, n_applied, n_reads, n_elections;
+    uint64_t n_peer_losses;
 };
 
 /* --- raftnode_io.c --------------------------------------------------------------------------- */

@@ -115,6 +115,16 @@ static void on_snapshot_send(void *ctx, uint64_t peer, uint64_t index)
     }
 }
 
+/* Answers of a peer arrive in the order in which it gave them, whatever connection they came on, so
+ * this is not a late one. */
+static void on_peer_lost_entries(void *ctx, uint64_t peer, uint64_t confirmed, uint64_t kept)
+{
+    struct raftnode *n = ctx;
+    n->n_peer_losses++;
+    log_error("raft.peer_lost_entries", log_u64("peer", peer), log_u64("confirmed", confirmed),
+              log_u64("has", kept));
+}
+
 static void on_snapshot_install(void *ctx, const struct replica_snapshot *s)
 {
     struct raftnode *n = ctx;
@@ -150,6 +160,7 @@ const struct replica_io raftnode_replica_io = {
     .lost = on_lost,
     .read_ready = on_read_ready,
     .snapshot_send = on_snapshot_send,
+    .peer_lost_entries = on_peer_lost_entries,
     .snapshot_install = on_snapshot_install,
     .members = on_members,
 };

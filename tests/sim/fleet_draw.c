@@ -54,6 +54,7 @@ static void draw_world(struct prng *p, struct simworld_options *w)
     w->rot_ms = mean(p, 5, 5000, 60000);
     w->forged = maybe(p, 3, 5000);
     w->drift_ppm = maybe(p, 3, 1000);
+    w->lose_ms = mean(p, 5, 5000, 30000);
 }
 
 /* Tokens of a whole day are kept, and loaded again after each crash. */

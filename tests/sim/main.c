@@ -135,6 +135,8 @@ static unsigned print_faults(const struct fleet_stats *f, const struct simworld_
         {"disks stalled", w->stalled},
         {"disks full", w->full},
         {"bytes gone bad", w->rotten},
+        {"log ends lost by a disk", w->tails_lost},
+        {"answers that looked like that", w->repaired},
         {"starts refused", w->refused_starts},
         {"clock steps of controllers", w->steps},
         {"controllers whose clock drifts", w->drifting},

@@ -1,5 +1,8 @@
 /* What may happen to the disk of a controller. */
+#include "controller/raftio/logread.h"
 #include "tests/sim/simworld_impl.h"
+
+#include <string.h>
 
 /* What raftnode's housekeeping tells the replica; segments that are there may still be filled. */
 void simnode_full(struct simnode *n, bool full)
@@ -92,4 +95,71 @@ void simnode_unrot(struct simnode *n)
         simnode_start(n);
     }
     n->rot.is = false;
+}
+
+/* --- a tail that is lost -------------------------------------------------------------------------
+ */
+
+struct tail { /* The last record of a log. */
+    char file[DISK_NAME_MAX];
+    uint64_t offset;
+    uint64_t index;
+};
+
+static void note_record(void *ctx, const struct logread_record *record)
+{
+    struct tail *t = ctx;
+    memcpy(t->file, record->file, strlen(record->file) + 1);
+    t->offset = record->offset;
+    t->index = record->replaced ? 0 : record->index;
+}
+
+/* A file is begun only when the one before is durable. */
+static void note_file(void *ctx, const struct logread_file *file)
+{
+    (void)file;
+    ((struct tail *)ctx)->index = 0;
+}
+
+/* Zeros to the end of the file, as a disk leaves them that never wrote what it said it had. Not
+ * below the checkpoint, nor what a later record, a later file or the watermark vouches for: that is
+ * missed when the log is opened. */
+uint64_t simnode_lose_tail(struct simnode *n)
+{
+    static const struct logread_events events = {.file = note_file, .record = note_record};
+    static const uint8_t zeros[8];
+    struct logread_summary sum;
+    struct tail t = {.index = 0};
+    if (n->up || logread(simdisk_disk(n->disk), &n->w->mem, &events, &t, &sum, NULL) != 0 ||
+        t.index <= sum.synced || t.index <= n->checkpoint.index || t.index == 1) {
+        return 0;
+    }
+    while (simdisk_poke(n->disk, t.file, t.offset, zeros, sizeof zeros)) {
+        t.offset += sizeof zeros;
+    }
+    n->reached = n->reached < t.index ? n->reached : t.index - 1;
+    n->w->stats.tails_lost++;
+    simworld_trace(n->w, "controller %u: entry %llu vanishes from its disk", n->at + 1,
+                   (unsigned long long)t.index);
+    return t.index;
+}
+
+/* One controller loses what all others have on their disks: then whoever is elected has it. */
+void simnode_lose(struct simnode *n)
+{
+    struct simworld *w = n->w;
+    uint64_t last;
+    if (w->opt.n < 3 || !n->up) {
+        return;
+    }
+    last = replica_status(n->replica).last;
+    for (unsigned i = 0; i < w->opt.n; i++) {
+        const struct simnode *other = &w->nodes[i];
+        if (!other->up || other->rot.is || replica_status(other->replica).durable < last ||
+            replica_term_of(other->replica, last) != replica_term_of(n->replica, last)) {
+            return;
+        }
+    }
+    simnode_crash(n);
+    (void)simnode_lose_tail(n);
 }

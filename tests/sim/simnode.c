@@ -260,6 +260,15 @@ static void on_snapshot_send(void *ctx, uint64_t peer, uint64_t index)
     }
 }
 
+static void on_peer_lost_entries(void *ctx, uint64_t peer, uint64_t confirmed, uint64_t kept)
+{
+    struct simnode *n = ctx;
+    n->w->stats.repaired++;
+    simworld_trace(n->w, "controller %u: %llu has lost what it had from %llu to %llu", n->at + 1,
+                   (unsigned long long)peer, (unsigned long long)kept + 1,
+                   (unsigned long long)confirmed);
+}
+
 static void on_snapshot_install(void *ctx, const struct replica_snapshot *s)
 {
     struct simnode *n = ctx;
@@ -296,6 +305,7 @@ static const struct replica_io replica_io = {
     .lost = on_lost,
     .read_ready = on_read_ready,
     .snapshot_send = on_snapshot_send,
+    .peer_lost_entries = on_peer_lost_entries,
     .snapshot_install = on_snapshot_install,
     .members = on_members,
 };
@@ -370,7 +380,7 @@ void simnode_crash(struct simnode *n)
     simnode_die(n);
     simdisk_crash(n->disk, &n->w->prng);
     if (n->w->opt.crash_ms > 0 || n->w->opt.write_fault > 0 || n->w->opt.full_ms > 0 ||
-        n->w->opt.rot_ms > 0) {
+        n->w->opt.rot_ms > 0 || n->w->opt.lose_ms > 0) {
         simworld_event(n->w, EV_RESTART, n->at,
                        simworld_between(n->w, 1, 2 * (n->w->opt.down_ms + 1)) * 1000, 0);
     }

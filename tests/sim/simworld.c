@@ -326,6 +326,10 @@ static void simworld_happens(struct simworld *w, const struct simevent *e)
         simnode_rot(any);
         again(w, e->kind, o->rot_ms, 0);
         break;
+    case EV_LOSE:
+        simnode_lose(any);
+        again(w, e->kind, o->lose_ms, 0);
+        break;
     case EV_DELIVER:
     case EV_TICK:
     case EV_WRITE:
@@ -377,6 +381,7 @@ static void node_happens(struct simworld *w, struct simevent *e)
     case EV_STEP:
     case EV_FULL:
     case EV_ROT:
+    case EV_LOSE:
     case EV_ROOM:
     case EV_CALL:
     case EV_KINDS:
@@ -462,6 +467,7 @@ static void begin_faults(struct simworld *w)
     again(w, EV_STEP, w->opt.step_ms, 0);
     again(w, EV_FULL, w->opt.full_ms, 0);
     again(w, EV_ROT, w->opt.rot_ms, 0);
+    again(w, EV_LOSE, w->opt.lose_ms, 0);
 }
 
 struct simworld *simworld_new(const struct simworld_options *options)
@@ -647,6 +653,11 @@ struct simdisk *simworld_disk(struct simworld *w, unsigned node)
     return w->nodes[node].disk;
 }
 
+uint64_t simworld_lose_tail(struct simworld *w, unsigned node)
+{
+    return simnode_lose_tail(&w->nodes[node]);
+}
+
 int simworld_propose(struct simworld *w, unsigned node, size_t len, uint64_t *ret_index)
 {
     return simnode_propose(&w->nodes[node], len, ret_index);
@@ -659,7 +670,7 @@ int simworld_read(struct simworld *w, unsigned node)
 
 int simworld_transfer(struct simworld *w, unsigned node, unsigned to)
 {
-    return simnode_handover(&w->nodes[node], w->nodes[to].id);
+    return simnode_handover(&w->nodes[node], to == SIMWORLD_NODES_MAX ? 0 : w->nodes[to].id);
 }
 
 void simworld_peer_closed(struct simworld *w, unsigned node, unsigned peer)

@@ -89,6 +89,7 @@ struct simworld_options { /* Zeroed: a quiet world. Rates are per million. */
     unsigned step_max_ms;    /* Either way. */
     unsigned full_ms;        /* Mean time between full disks; 0: none. */
     unsigned rot_ms;         /* Mean time between damaged bytes of a controller that is down. */
+    unsigned lose_ms;        /* Mean time between log records lost though they were synced. */
     unsigned heartbeat_ms;   /* 0: the stock ones. */
     unsigned election_ms;
     unsigned inflight;
@@ -103,6 +104,7 @@ struct simworld_stats {
     uint64_t checkpoints, installs, messages, dropped, torn;
     uint64_t changes, replaced;
     uint64_t shortened, forged, drifting;
+    uint64_t repaired, tails_lost;
     uint64_t doubled, slowed, stalled, steps, full, rotten, refused_starts, events;
 };
 
@@ -136,11 +138,15 @@ void simworld_isolate(struct simworld *w, unsigned node, bool cut);
 typedef bool (*simworld_filter)(void *arg, unsigned from, unsigned to, const struct message *m);
 void simworld_set_filter(struct simworld *w, simworld_filter filter, void *arg);
 struct simdisk *simworld_disk(struct simworld *w, unsigned node);
+/* The disk of a node that is down loses the last record of the log, synced or not: zeros. Returns
+ * its entry's index, or 0 when there is none that could be lost without being missed at start. */
+uint64_t simworld_lose_tail(struct simworld *w, unsigned node);
 
 /* --- work by hand ---------------------------------------------------------------------------- */
 /* 0 or what replica_propose() said. *ret_index may be NULL. */
 int simworld_propose(struct simworld *w, unsigned node, size_t len, uint64_t *ret_index);
 int simworld_read(struct simworld *w, unsigned node);
+/* To SIMWORLD_NODES_MAX: to whoever is best. */
 int simworld_transfer(struct simworld *w, unsigned node, unsigned to);
 /* The connection from `peer` to node was closed at peer's end. */
 void simworld_peer_closed(struct simworld *w, unsigned node, unsigned peer);

@@ -53,5 +53,6 @@ struct simworld_options simworld_draw(uint64_t seed)
         o.n = o.n + 2 < SIMWORLD_NODES_MAX ? o.n + 2 : SIMWORLD_NODES_MAX;
         o.member_ms = 100 + upto(&p, 1500);
     }
+    o.lose_ms = prng_below(&p, 4) == 0 ? 500 + upto(&p, 3000) : 0;
     return o;
 }

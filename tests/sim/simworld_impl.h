@@ -51,6 +51,7 @@ enum event_kind {
     EV_STEP,
     EV_FULL,
     EV_ROT,
+    EV_LOSE,
     EV_CALL,
     EV_KINDS,
 };
@@ -251,6 +252,8 @@ int simnode_propose_bytes(struct simnode *n, const uint8_t *bytes, size_t len);
 int simnode_ask(struct simnode *n, uint64_t *ret_ticket);
 void simnode_full(struct simnode *n, bool full);
 void simnode_rot(struct simnode *n);
+void simnode_lose(struct simnode *n);
+uint64_t simnode_lose_tail(struct simnode *n);
 void simnode_unrot(struct simnode *n);
 void simnode_repair(struct simnode *n);
 

@@ -83,6 +83,14 @@ static void snapshot_send(void *ctx, uint64_t peer, uint64_t index)
     (void)index;
 }
 
+static void peer_lost_entries(void *ctx, uint64_t peer, uint64_t confirmed, uint64_t kept)
+{
+    (void)ctx;
+    (void)peer;
+    (void)confirmed;
+    (void)kept;
+}
+
 static void snapshot_install(void *ctx, const struct replica_snapshot *s)
 {
     struct box *b = ctx;
@@ -104,6 +112,7 @@ static const struct replica_io io = {
     .lost = lost,
     .read_ready = read_ready,
     .snapshot_send = snapshot_send,
+    .peer_lost_entries = peer_lost_entries,
     .snapshot_install = snapshot_install,
     .members = members,
 };

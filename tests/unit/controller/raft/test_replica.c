@@ -586,6 +586,14 @@ static void stub_snapshot_install(void *ctx, const struct replica_snapshot *snap
     (void)snapshot;
 }
 
+static void stub_peer_lost_entries(void *ctx, uint64_t peer, uint64_t confirmed, uint64_t kept)
+{
+    (void)ctx;
+    (void)peer;
+    (void)confirmed;
+    (void)kept;
+}
+
 static void stub_members(void *ctx)
 {
     (void)ctx;
@@ -600,6 +608,7 @@ static const struct replica_io stub_io = {
     .lost = stub_lost,
     .read_ready = stub_read_ready,
     .snapshot_send = stub_snapshot_send,
+    .peer_lost_entries = stub_peer_lost_entries,
     .snapshot_install = stub_snapshot_install,
     .members = stub_members,
 };
