@@ -593,6 +593,12 @@ static void forget_and_drop(struct step *s)
     }
 }
 
+/* Does the controller of this session want it? */
+static bool is_listed(const struct reconcile *r, const struct task *t)
+{
+    return t->listed == r->welcomes || PLANTED(UNLISTED_STARTED);
+}
+
 static void advance_all(struct step *s)
 {
     struct reconcile *r = s->r;
@@ -600,8 +606,7 @@ static void advance_all(struct step *s)
     for (size_t i = 0; i < r->n_tasks; i++) {
         struct task *t = r->tasks[i];
         if (t->phase < TASK_STOPPED) {
-            task_advance(t, &r->options.task, &s->e->now,
-                         lease && (t->listed == r->welcomes || PLANTED(UNLISTED_STARTED)), s->out);
+            task_advance(t, &r->options.task, &s->e->now, lease && is_listed(r, t), s->out);
         }
     }
 }
@@ -681,6 +686,11 @@ bool reconcile_may_start(const struct reconcile *r, uint64_t boot_ms)
 {
     return r->ready && r->welcomes > 0 && !BUGGIFY(AGENT_NO_LEASE) &&
            (boot_ms < r->lease_end_ms || PLANTED(LEASE_IGNORED));
+}
+
+bool reconcile_may_start_task(const struct reconcile *r, const struct task *t, uint64_t boot_ms)
+{
+    return reconcile_may_start(r, boot_ms) && is_listed(r, t);
 }
 
 struct report_queue *reconcile_reports(struct reconcile *r)

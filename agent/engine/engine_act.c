@@ -112,7 +112,7 @@ static void start_refused(struct engine *e, const struct action *a)
 static void start(struct engine *e, const struct action *a, const struct task *t)
 {
     struct request *q;
-    if (!reconcile_may_start(e->r, clock_boot_ms())) {
+    if (!reconcile_may_start_task(e->r, t, clock_boot_ms())) {
         start_refused(e, a);
         return;
     }

@@ -294,6 +294,7 @@ uint32_t leader_pass(struct leader *l, int64_t now_ms, struct command *cmds, uin
     uint32_t budget = BUGGIFY(LEADER_FEW) ? 1 : l->settings.plan_items_max;
     struct leader_pass pass = {l, now_ms, arena, 0, 0, budget};
     uint32_t n = 0;
+    uint32_t n_lost = 0;
     uint64_t first_id = hash_mix(meta->digest, l->n_passes);
     l->n_passes++;
     pass.seed = first_id;
@@ -305,8 +306,10 @@ uint32_t leader_pass(struct leader *l, int64_t now_ms, struct command *cmds, uin
     recon_node_recount(l, now_ms);
     while (n < n_max && recon_node(l, now_ms, &cmds[n])) {
         n++;
+        n_lost++;
     }
-    while (n < n_max && pass.budget > 0 && !list_empty(&l->dirty)) {
+    /* What is left of the services is to be seen before anything of them is stopped. */
+    while (n < n_max && n_lost == 0 && pass.budget > 0 && !list_empty(&l->dirty)) {
         struct leader_service *v = container_of(l->dirty.next, struct leader_service, queue);
         n += pass_service(&pass, v, &cmds[n]);
     }

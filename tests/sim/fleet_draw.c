@@ -51,7 +51,7 @@ static void draw_world(struct prng *p, struct simworld_options *w)
         w->n = w->n + 2 < SIMWORLD_NODES_MAX ? w->n + 2 : SIMWORLD_NODES_MAX;
         w->member_ms = 2000 + upto(p, 15000);
     }
-    w->rot_ms = mean(p, 5, 5000, 60000);
+    w->rot_ms = mean(p, 4, 5000, 30000);
     w->forged = maybe(p, 3, 5000);
     w->drift_ppm = maybe(p, 3, 1000);
     w->lose_ms = mean(p, 5, 5000, 30000);

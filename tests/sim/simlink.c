@@ -139,10 +139,14 @@ static int decide_register(struct ring_write *w, struct command *cmd, struct are
 }
 
 /* By a controller that leads: that is what it judges nodes by. */
+static void note_heard(struct fleet *f, int64_t now)
+{
+    f->heard_ms = now > f->heard_ms ? now : f->heard_ms;
+}
+
 static void heard(struct simsession *s, int64_t now)
 {
-    struct fleet *f = s->c->f;
-    f->heard_ms = now > f->heard_ms ? now : f->heard_ms;
+    note_heard(s->c->f, now);
     leader_heartbeat(ring_leader(s->c->ring), s->node, now);
 }
 
@@ -171,6 +175,9 @@ static void on_registered(struct ring_write *w, int status, const struct result 
     struct simsession *s = container_of(w, struct simsession, write);
     (void)err;
     s->writing = false;
+    if (status == 0 && result != NULL) { /* It said hello, even if its stream has ended since. */
+        note_heard(s->c->f, store_meta(ring_store(s->c->ring))->now);
+    }
     if (s->stream == NULL || s->c->dying) {
         session_free(s);
         return;

@@ -300,7 +300,7 @@ static void start(struct simagent *a, const struct action *action)
 {
     const struct task *t = reconcile_find(a->r, action->task);
     struct request *q;
-    if (!reconcile_may_start(a->r, simagent_now(a).boot_ms)) {
+    if (!reconcile_may_start_task(a->r, t, simagent_now(a).boot_ms)) {
         refuse_start(a, action);
         return;
     }

@@ -754,6 +754,33 @@ START_TEST(a_task_waits_for_the_next_session_when_the_lease_ends_first)
     }
 END_TEST
 
+/* What the runtime has not begun yet is asked about again. */
+START_TEST(a_creation_is_not_begun_in_a_session_that_has_not_named_its_task)
+    {
+        struct world *w = calloc(1, sizeof *w);
+        struct event e = {.kind = EVENT_WELCOME};
+        const struct task *t;
+        simple_init(w);
+        inventory(w);
+        connect_agent(w);
+        run_for(w, 1000);
+        t = reconcile_task_at(w->r, 0);
+        ck_assert(reconcile_may_start_task(w->r, t, w->now.boot_ms));
+        disconnect_agent(w);
+        e.session = w->row_session + 1;
+        e.until_ms = w->now.boot_ms + 30000;
+        ck_assert_int_eq(feed(w, &e), 0);
+        ck_assert(reconcile_may_start(w->r, w->now.boot_ms));
+        ck_assert(!reconcile_may_start_task(w->r, t, w->now.boot_ms));
+        disconnect_agent(w);
+        connect_agent(w);
+        run_for(w, 1000);
+        ck_assert(reconcile_may_start_task(w->r, reconcile_task_at(w->r, 0), w->now.boot_ms));
+        world_close(w);
+        free(w);
+    }
+END_TEST
+
 START_TEST(after_a_restart_nothing_starts_before_the_controller_named_it)
     {
         struct world *w = calloc(1, sizeof *w);
@@ -904,6 +931,7 @@ int main(void)
               a_welcome_of_an_older_epoch_is_refused_whatever_its_session,
               nothing_new_starts_after_the_lease_but_what_runs_stays,
               a_task_waits_for_the_next_session_when_the_lease_ends_first,
+              a_creation_is_not_begun_in_a_session_that_has_not_named_its_task,
               after_a_restart_nothing_starts_before_the_controller_named_it,
               unknown_containers_are_adopted_or_removed_after_a_minute,
               a_tombstone_outlives_its_forgetting_by_an_hour,

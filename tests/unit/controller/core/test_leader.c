@@ -302,6 +302,32 @@ START_TEST(a_silent_node_is_given_up_and_its_tasks_are_replaced)
     }
 END_TEST
 
+/* One too many before the node was lost, one too few after: nothing more may be stopped. */
+START_TEST(a_service_is_looked_at_again_when_a_node_was_given_up)
+    {
+        struct rig r;
+        open_rig(&r);
+        add_nodes(&r, 2);
+        ck_assert(world_service(&r.w, "c", "web", "f", 4));
+        run(&r, 2);
+        pass_time(&r, 0);
+        for (int i = 0; i < LOST_MS / 500 - 1; i++) {
+            r.w.now += 500;
+            leader_heartbeat(r.l, world_id(1), r.w.now);
+            settle(&r);
+        }
+        ck_assert(store_node(r.w.store, 0)->connected);
+        ck_assert(world_service_scale(&r.w, "c", "web", 3));
+        r.w.now += 1000;
+        leader_heartbeat(r.l, world_id(1), r.w.now);
+        settle(&r);
+        ck_assert(!store_node(r.w.store, 0)->connected);
+        ck_assert_uint_eq(healthy(&r), 2);
+        ck_assert_uint_eq(service_of(&r)->n_wanted, 3);
+        close_rig(&r);
+    }
+END_TEST
+
 START_TEST(nodes_are_not_judged_by_a_clock_that_jumped)
     {
         struct rig r;
@@ -753,6 +779,7 @@ int main(void)
               tasks_of_a_service_are_tagged_with_what_it_propagates_and_manages,
               a_daemon_runs_once_on_every_node_that_suits);
     TEST_CASE(s, "nodes", 30, a_silent_node_is_given_up_and_its_tasks_are_replaced,
+              a_service_is_looked_at_again_when_a_node_was_given_up,
               a_new_leader_gives_nodes_time_before_it_judges_them,
               nodes_are_not_judged_by_a_clock_that_jumped, old_things_are_removed_in_time,
               a_small_budget_only_takes_more_passes,
