@@ -96,6 +96,35 @@ static bool plain_bytes(const struct attacker *a)
     return ok;
 }
 
+/* What a stranger can say: noise, and the beginning of a TLS record with noise in it. */
+static bool random_bytes(const struct attacker *a)
+{
+    static const uint8_t client_hello[] = {0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3};
+    time_t end = time(NULL) + a->seconds;
+    unsigned long connections = 0;
+    struct prng p;
+    prng_init(&p, a->seed);
+    while (time(NULL) < end) {
+        struct wire *w = wire_open(&a->plain);
+        uint8_t bytes[600];
+        if (w == NULL) {
+            wire_sleep_ms(20); /* Too many from one address: its places are full for a while. */
+            continue;
+        }
+        for (size_t i = 0; i < sizeof bytes; i++) {
+            bytes[i] = (uint8_t)prng_u64(&p);
+        }
+        if (prng_below(&p, 2) == 0) {
+            memcpy(bytes, client_hello, sizeof client_hello);
+        }
+        (void)wire_write(w, bytes, 1 + prng_below(&p, sizeof bytes));
+        wire_close(w);
+        connections++;
+    }
+    printf("     %lu connections\n", connections);
+    return connections > 10;
+}
+
 /* A TLS client that shows nothing is let in by nobody; TLS 1.3 tells it with the first answer. */
 static bool no_certificate(const struct attacker *a)
 {
@@ -194,6 +223,60 @@ static bool wrong_sender(const struct attacker *a)
     other.from = a->from;
     other.to = 99;
     return hello_refused(&other) && ok;
+}
+
+/* A member that lies about itself: another control plane, other epochs, another directory, levels
+ * and versions that cannot be. Whoever believed a higher epoch would stop, or refuse his own peers.
+ */
+static bool hello_lies(const struct attacker *a)
+{
+    const struct message_hello lies[] = {
+        {.version = MESSAGE_VERSION, .cluster_id = {1, 2}, .epoch = 1},
+        {.version = MESSAGE_VERSION, .cluster_id = {1, 2}, .epoch = UINT64_MAX},
+        {.version = MESSAGE_VERSION, .epoch = UINT64_MAX},
+        {.version = MESSAGE_VERSION, .incarnation = 77},
+        {.version = MESSAGE_VERSION, .level = UINT16_MAX},
+        {.version = 0},
+        {.version = UINT32_MAX},
+        {.version = MESSAGE_VERSION, .address = STR("nowhere"), .software = STR("\xff\xfe%n%s")},
+    };
+    for (unsigned i = 0; i < sizeof lies / sizeof lies[0]; i++) {
+        struct message m = {.kind = MESSAGE_HELLO};
+        struct wire *w = wire_open(&a->tls);
+        struct buf b;
+        if (w == NULL) {
+            return false;
+        }
+        m.hello = lies[i];
+        m.hello.from = a->from;
+        m.hello.to = a->to;
+        frame_open(&b);
+        message_encode(&m, &b);
+        put_raft(&b, &(struct raft_message){.type = RAFT_REQUEST_VOTE_RESULT,
+                                            .request_vote_result = {.term = 1}});
+        (void)wire_write(w, b.data, b.len);
+        (void)wire_closed(w,
+                          200); /* Let in or not: what it makes of it is for the script to see. */
+        wire_close(w);
+        buf_close(&b);
+    }
+    return true;
+}
+
+/* The answer to a hello, from one who was not asked: nobody is removed by that. */
+static bool forged_refusals(const struct attacker *a)
+{
+    bool ok = true;
+    for (int reason = MESSAGE_REFUSED_OTHER; reason <= MESSAGE_REFUSED_INCARNATION; reason++) {
+        struct message m = {.kind = MESSAGE_REFUSED};
+        struct buf b;
+        m.refused = (struct message_refused){(enum message_refusal)reason, STR("go away")};
+        frame_open(&b);
+        message_encode(&m, &b);
+        ok = say(a, b.data, b.len, true) && ok;
+        buf_close(&b);
+    }
+    return ok;
 }
 
 static bool short_frames(const struct attacker *a)
@@ -351,6 +434,35 @@ static bool slow_loris(const struct attacker *a)
 /* --- the mutator ---------------------------------------------------------------------------------
  */
 
+/* A piece of a snapshot, of a leader that does not lead. */
+static void put_chunk(const struct attacker *a, struct prng *p, struct buf *b)
+{
+    uint8_t bytes[256] = {0};
+    struct message m = {.kind = MESSAGE_CHUNK};
+    m.chunk.term = 1 + prng_below(p, a->term);
+    m.chunk.snapshot.index = 1 + prng_below(p, 1000);
+    m.chunk.snapshot.term = 1;
+    m.chunk.snapshot.conf_index = 1;
+    m.chunk.snapshot.conf = bytes;
+    m.chunk.snapshot.conf_len = prng_below(p, sizeof bytes);
+    m.chunk.size = prng_below(p, 100000);
+    m.chunk.offset = prng_below(p, 2) * prng_below(p, 100000);
+    m.chunk.bytes = bytes;
+    m.chunk.n = prng_below(p, sizeof bytes);
+    message_encode(&m, b);
+}
+
+static void put_other(struct prng *p, uint64_t term, struct buf *b)
+{
+    struct message m = {.kind = MESSAGE_CHUNK_ACK};
+    m.ack = (struct message_chunk_ack){term, prng_below(p, 1000), prng_below(p, 100000)};
+    if (prng_below(p, 4) == 0) {
+        m = (struct message){.kind = MESSAGE_REFUSED};
+        m.refused = (struct message_refused){MESSAGE_REFUSED_REMOVED, STR("removed")};
+    }
+    message_encode(&m, b);
+}
+
 /* One of everything, with numbers near what is real and terms up to the target's. */
 static void put_random(const struct attacker *a, struct prng *p, struct buf *b)
 {
@@ -358,7 +470,13 @@ static void put_random(const struct attacker *a, struct prng *p, struct buf *b)
     struct raft_entry entries[3] = {0};
     uint8_t bytes[64] = {0};
     uint64_t term = 1 + prng_below(p, a->term);
-    switch (prng_below(p, 6)) {
+    switch (prng_below(p, 8)) {
+    case 6:
+        put_chunk(a, p, b);
+        return;
+    case 7:
+        put_other(p, term, b);
+        return;
     case 0:
         m.type = RAFT_APPEND_ENTRIES;
         m.append_entries.term = term;
@@ -452,6 +570,7 @@ static bool mutations(const struct attacker *a)
 
 static const struct attack attacks[] = {
     {"plain-bytes", plain_bytes},
+    {"random-bytes", random_bytes},
     {"no-certificate", no_certificate},
     {"slow-handshake", slow_handshake},
     {"connection-flood", connection_flood},
@@ -459,6 +578,8 @@ static const struct attack attacks[] = {
     {"silent-after-handshake", silent_after_handshake},
     {"large-first-frame", large_first_frame},
     {"wrong-sender", wrong_sender},
+    {"hello-lies", hello_lies},
+    {"forged-refusals", forged_refusals},
     {"short-frames", short_frames},
     {"many-entries", many_entries},
     {"forged-terms", forged_terms},

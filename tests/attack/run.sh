@@ -137,12 +137,12 @@ as() {
 }
 
 for i in "${good[@]}"; do
-    as pki/agent-evil "$i" plain-bytes no-certificate slow-handshake # These show nothing.
+    as pki/agent-evil "$i" plain-bytes random-bytes no-certificate slow-handshake # These show nothing.
     as pki/agent-evil "$i" hello-refused silent-after-handshake large-first-frame
     as pki/admin-test "$i" hello-refused
     as "other/controller-$bad" "$i" hello-refused
     as "pki/controller-$bad" "$i" silent-after-handshake large-first-frame wrong-sender \
-        short-frames many-entries forged-terms vote-for-another forged-results absurd-chunks \
+        hello-lies forged-refusals short-frames many-entries forged-terms vote-for-another forged-results absurd-chunks \
         slow-loris mutations
     as pki/agent-evil "$i" connection-flood
     attack "the front door of $i" attack_door --port "${api[$i]}"
