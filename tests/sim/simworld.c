@@ -269,6 +269,21 @@ static void step_clock(struct simworld *w, struct simnode *n)
     w->stats.steps++;
 }
 
+static void disk_happens(struct simworld *w, struct simnode *n, const struct simevent *e)
+{
+    if (e->kind == EV_FULL) {
+        simnode_full(n, true);
+        again(w, e->kind, w->opt.full_ms, 0);
+    } else if (e->kind == EV_ROT) {
+        simnode_rot(n);
+        again(w, e->kind, w->opt.rot_ms, 0);
+    } else {
+        assert(e->kind == EV_LOSE);
+        simnode_lose(n);
+        again(w, e->kind, w->opt.lose_ms, 0);
+    }
+}
+
 static void simworld_happens(struct simworld *w, const struct simevent *e)
 {
     const struct simworld_options *o = &w->opt;
@@ -319,16 +334,9 @@ static void simworld_happens(struct simworld *w, const struct simevent *e)
         again(w, e->kind, o->step_ms, 0);
         break;
     case EV_FULL:
-        simnode_full(any, true);
-        again(w, e->kind, o->full_ms, 0);
-        break;
     case EV_ROT:
-        simnode_rot(any);
-        again(w, e->kind, o->rot_ms, 0);
-        break;
     case EV_LOSE:
-        simnode_lose(any);
-        again(w, e->kind, o->lose_ms, 0);
+        disk_happens(w, any, e);
         break;
     case EV_DELIVER:
     case EV_TICK:
