@@ -3,13 +3,13 @@
  *   ecs-sim [--seed N] [--runs K] [--file NAME] [--hours H | --ms N] [--raft]
  *           [--plant N] [--list] [--hash] [--verbose]
  *
- * K runs use the seeds N to N + K - 1, or those at the beginnings of the file's lines; each draws
- * its own shape and rates of faults. With --hours one world lives that long, in rounds of faults
- * and calm. With --raft there are controllers and their logs only, which leaves time for many more
- * entries, crashes and changes of the members. A failure prints its seed; --seed with that number
- * and --verbose shows what happened. --list names the faults that can be planted
- * (common/base/plant.h); --plant needs a build made with SIM=1, in which the code also takes its
- * rare turns (common/base/buggify.h). With -DPLANT=N that fault is in the build. */
+ * K runs (20; 1 with --hours) use the seeds N to N + K - 1, or those at the beginnings of the
+ * file's lines; each draws its own shape and rates of faults. With --hours one world lives that
+ * long, in rounds of faults and calm. With --raft there are controllers and their logs only, which
+ * leaves time for many more entries, crashes and changes of the members. A failure prints its seed;
+ * --seed with that number and --verbose shows what happened. --list names the faults that can be
+ * planted (common/base/plant.h); --plant needs a build made with SIM=1, in which the code also
+ * takes its rare turns (common/base/buggify.h). With -DPLANT=N that fault is in the build. */
 #include "common/base/plant.h"
 #include "common/base/str.h"
 #include "tests/sim/buggify.h"
@@ -238,7 +238,7 @@ static struct options parse(int argc, char **argv)
         {"verbose", no_argument, NULL, 'v'},
         {NULL, 0, NULL, 0},
     };
-    struct options o = {.seed = 1, .runs = 20};
+    struct options o = {.seed = 1};
     int c;
     while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
         switch (c) {
@@ -275,6 +275,9 @@ static struct options parse(int argc, char **argv)
         default:
             exit(2);
         }
+    }
+    if (o.runs == 0) {
+        o.runs = o.hours > 0 ? 1 : 20;
     }
     return o;
 }
