@@ -48,7 +48,7 @@ static uint64_t since(const struct census *c, struct id task, uint64_t now_ms)
 static void find_strays(struct engine *e, const struct exec_census *r)
 {
     struct census *c = &e->census;
-    struct stray now[CENSUS_STRAYS_MAX];
+    struct stray now[CENSUS_STRAYS_MAX] = {0};
     uint32_t n = 0;
     for (size_t i = 0; i < r->n_tasks && n < CENSUS_STRAYS_MAX; i++) {
         if (reconcile_knows(e->r, r->tasks[i])) {

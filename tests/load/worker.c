@@ -96,6 +96,13 @@ static bool certainly_nothing(const struct grpc_status *status)
     return false;
 }
 
+/* To read a family of which nothing was registered finds nothing, which says as much as a number. */
+static bool is_known(const struct worker *w, const struct grpc_status *status)
+{
+    return status->code == GRPC_OK ||
+           (w->op.kind == HIST_COUNTER_READ && status->code == GRPC_NOT_FOUND);
+}
+
 static void record(struct worker *w, const struct grpc_status *status, const struct outcome *o)
 {
     struct load *l = w->load;
@@ -103,7 +110,7 @@ static void record(struct worker *w, const struct grpc_status *status, const str
     if (w->op.silent) {
         return;
     }
-    if (status->code != GRPC_OK) {
+    if (!is_known(w, status)) {
         if (certainly_nothing(status)) {
             hist_fail(&l->hist, w->op.hist, now);
         }
@@ -163,7 +170,7 @@ static void on_answer(struct grpc_client_call *c, const struct grpc_status *stat
     }
     record(w, status, &o);
     keep_token(w, status);
-    if (l->phase == LOAD_FINAL && status->code != GRPC_OK) {
+    if (l->phase == LOAD_FINAL && !is_known(w, status)) {
         w->again = true;
     }
     if (w->op.silent && status->code != GRPC_OK && status->code != GRPC_ALREADY_EXISTS) {
