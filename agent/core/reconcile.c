@@ -242,8 +242,8 @@ static void orphans_remove(struct step *s)
     struct reconcile *r = s->r;
     for (size_t i = 0; i < r->n_orphans; i++) {
         struct orphan *o = &r->orphans[i];
-        if (!r->full_seen || o->removing || BUGGIFY(AGENT_ORPHAN_LATER) || PLANTED(ORPHAN_KEPT) ||
-            s->e->now.boot_ms < o->deadline_ms) {
+        bool early = s->e->now.boot_ms < o->deadline_ms || BUGGIFY(AGENT_ORPHAN_LATER);
+        if (!r->full_seen || o->removing || early || PLANTED(ORPHAN_KEPT)) {
             continue;
         }
         if (!orphan_removing(r, o->found.key.task)) { /* One removal takes all of a task. */

@@ -96,7 +96,8 @@ static bool certainly_nothing(const struct grpc_status *status)
     return false;
 }
 
-/* To read a family of which nothing was registered finds nothing, which says as much as a number. */
+/* To read a family of which nothing was registered finds nothing, which says as much as a number.
+ */
 static bool is_known(const struct worker *w, const struct grpc_status *status)
 {
     return status->code == GRPC_OK ||

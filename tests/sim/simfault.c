@@ -155,7 +155,7 @@ void simnode_lose(struct simnode *n)
 {
     struct simworld *w = n->w;
     uint64_t last;
-    if (w->opt.n < 3 || !n->up) {
+    if (w->opt.n < 3 || !is_spare(n)) { /* The others may have no vote. */
         return;
     }
     last = replica_status(n->replica).last;
