@@ -1,4 +1,4 @@
-#!/bin/sh
+#!/bin/bash
 # Run test programs, at most one per core at a time; print one line each and the output of those
 # that failed. Exits 1 if one failed, or if there was nothing to run.
 # usage: run-tests.sh BUILD PROGRAM...
@@ -12,12 +12,11 @@ logs=$build/test-logs
 mkdir -p "$logs"
 [ $# -gt 0 ] || { echo "run-tests: nothing to run" >&2; exit 1; }
 export BUILD="$build"
-jobs=
 
 stop_all() {
     trap '' INT TERM HUP
     echo "run-tests: interrupted, waiting for the tests to clean up" >&2
-    for pid in $jobs; do
+    for pid in $(jobs -pr); do
         kill -TERM "$pid" 2>/dev/null
     done
     wait
@@ -46,23 +45,15 @@ run_one() (
 
 rm -f "$logs/failed"
 slots=$(nproc)
-running=0
 for t in "$@"; do
     case $t in *.sh) continue ;; esac
+    [ "$(jobs -pr | wc -l)" -lt "$slots" ] || wait -n
     run_one "$t" &
-    jobs="$jobs $!"
-    running=$((running + 1))
-    if [ "$running" -ge "$slots" ]; then
-        wait
-        running=0
-        jobs=
-    fi
 done
 wait
 for t in "$@"; do
     case $t in *.sh)
         run_one "$t" &
-        jobs=$!
         wait $!
         ;;
     esac
