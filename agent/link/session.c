@@ -59,6 +59,7 @@ struct session {
     struct arena arena;
     struct buf out;
     uint32_t backoff_ms;
+    size_t n_tried; /* Since it waited for as long as that. */
     unsigned n_redirects;
     uint32_t lease_ms;
     uint32_t heartbeat_ms;
@@ -163,8 +164,16 @@ static void wait_for_next(struct session *s, uint64_t ms)
     loop_timer_start(s->timer, ms);
 }
 
+/* Every controller is asked before anything longer is waited for: only one of them may be alive,
+ * and it gives its nodes no more than some seconds to come. */
 static void back_off(struct session *s)
 {
+    s->n_tried++;
+    if (s->n_tried < s->seeds.n + s->learned.n) {
+        wait_for_next(s, jitter(s, s->options.backoff_min_ms));
+        return;
+    }
+    s->n_tried = 0;
     wait_for_next(s, jitter(s, s->backoff_ms));
     s->backoff_ms = s->backoff_ms >= s->options.backoff_max_ms / 2 ? s->options.backoff_max_ms
                                                                    : s->backoff_ms * 2;
@@ -260,6 +269,7 @@ static void on_welcome(struct session *s, const struct welcome *w)
              log_u64("lease_ms", s->lease_ms));
     s->state = STATE_UP;
     s->backoff_ms = s->options.backoff_min_ms;
+    s->n_tried = 0;
     s->n_redirects = 0;
     loop_timer_stop(s->timer);
     loop_timer_repeat(s->heartbeat_timer, s->heartbeat_ms, s->heartbeat_ms);

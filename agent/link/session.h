@@ -45,8 +45,8 @@ struct session_options {            /* Zeroed fields mean the default. */
     size_t n_controllers;
     struct tls_context *tls; /* Borrowed; NULL: plain, for tests. */
     uint32_t lease_ms;       /* If shorter than what the controller grants. */
-    uint32_t backoff_min_ms; /* Between attempts; 200 ms, doubling, with jitter. */
-    uint32_t backoff_max_ms; /* 5 s */
+    uint32_t backoff_min_ms; /* Between controllers; 200 ms, with jitter. */
+    uint32_t backoff_max_ms; /* Between rounds of all of them, doubling up to this; 5 s. */
     uint64_t seed;           /* For jitter. */
 };
 
