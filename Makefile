@@ -264,8 +264,8 @@ test-unit: $(unit_bin) ## unit and property tests (Check)
 test-integration: $(BIN) $(integ_bin) ## real controllers, sockets, TLS and log files; scripted runtime
 	@tests/run-tests.sh $(BUILD) $(integ_bin) $(wildcard tests/integration/*.sh tests/integration/*/*.sh)
 
-test-e2e: all $(BUILD)/bin/ecs-load ## the lab: namespaces, real containers, aws CLI and stock gRPC clients
-	@tests/run-tests.sh $(BUILD) $(wildcard tests/e2e/test_*.sh)
+test-e2e: all $(BUILD)/bin/ecs-load ## the lab: namespaces, real containers, aws CLI and stock gRPC clients [E2E="agent lab"]
+	@tests/run-tests.sh $(BUILD) $(if $(E2E),$(E2E:%=tests/e2e/test_%.sh),$(wildcard tests/e2e/test_*.sh))
 
 test-runbooks: all ## every runbook of docs/operations.md carried out in a lab
 	@tests/run-tests.sh $(BUILD) $(wildcard tests/e2e/runbooks/*.sh)

@@ -3,6 +3,7 @@
 #include "admin/offline/backup.h"
 #include "admin/offline/describe.h"
 #include "admin/offline/secret.h"
+#include "admin/offline/target.h"
 #include "common/base/buf.h"
 #include "common/loop/sysmem.h"
 #include "controller/storage/image.h"
@@ -88,6 +89,7 @@ static int create(struct cli *cli, const char *path, const struct backup_secret 
     char partial[4096];
     char sha[BACKUP_SHA_HEX + 1];
     struct creation c = {.secret = secret};
+    struct err err = {0};
     int rv;
     if (snprintf(partial, sizeof partial, "%s.part", path) >= (int)sizeof partial) {
         complain("the file name is too long");
@@ -108,6 +110,9 @@ static int create(struct cli *cli, const char *path, const struct backup_secret 
     if (rv == EXIT_OK && rename(partial, path) != 0) {
         complain("%s: %s", path, strerror(errno));
         rv = EXIT_FAILED;
+    } else if (rv == EXIT_OK && target_sync_parent(path, &err) != 0) {
+        complain("%s", err.text);
+        return EXIT_FAILED;
     }
     if (rv != EXIT_OK) {
         (void)unlink(partial);

@@ -192,11 +192,16 @@ static int swap_dirs(const struct recovery *r, const char *fresh, uint64_t epoch
     if (access(old, F_OK) == 0) {
         return err_set(err, ERR_EXISTS, "%s is there already", old);
     }
-    if (rename(r->dir, old) != 0 || rename(fresh, r->dir) != 0) {
-        return err_set(err, ERR_IO, "%s: %s; the directories are %s and %s", r->dir,
-                       strerror(errno), old, fresh);
+    if (rename(r->dir, old) != 0) {
+        return err_set(err, ERR_IO, "%s: %s", r->dir, strerror(errno));
     }
-    return 0;
+    if (rename(fresh, r->dir) != 0) {
+        int why = errno;
+        bool back = rename(old, r->dir) == 0;
+        return err_set(err, ERR_IO, "%s: %s; what was there is %s", fresh, strerror(why),
+                       back ? "there again" : old);
+    }
+    return target_sync_parent(r->dir, err);
 }
 
 static int make(struct cli *cli, struct recovery *r, uint64_t epoch, bool fence, struct err *err)

@@ -184,7 +184,7 @@ static int write_log(const char *dir, uint64_t id, const struct target_members *
     return rv;
 }
 
-static int sync_parent(const char *dir, struct err *err)
+int target_sync_parent(const char *dir, struct err *err)
 {
     char path[PATH_LEN];
     char *slash;
@@ -244,5 +244,5 @@ int target_write(const char *dir, uint64_t id, const struct target_members *memb
     if (rv == 0 && rename(fresh, dir) != 0) {
         rv = err_set(err, ERR_IO, "%s: %s", dir, strerror(errno));
     }
-    return rv == 0 ? sync_parent(dir, err) : rv;
+    return rv == 0 ? target_sync_parent(dir, err) : rv;
 }

@@ -43,6 +43,9 @@ int target_begin_epoch(struct store *store, uint64_t epoch, bool fence, struct s
             false                                                                               \
     }
 
+/* What was renamed to this path stays so without power as well. ERR_IO. */
+int target_sync_parent(const char *path, struct err *err);
+
 /* Write dir, which must not be there. alone: the other members have no directories yet, so only
  * this one votes, and they are spares until they are promoted. */
 int target_write(const char *dir, uint64_t id, const struct target_members *members, bool alone,
