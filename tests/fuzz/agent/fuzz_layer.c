@@ -8,6 +8,7 @@
 #include "agent/unpack/layer.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
 #include <signal.h>
@@ -64,10 +65,22 @@ void __asan_on_error(void)
     leave();
 }
 
+/* The alarm comes back from libFuzzer, and the layer goes on: never outside. */
 static void on_signal(int number, siginfo_t *info, void *context)
 {
+    int error = errno;
+    int at = place.inside ? open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    bool back = place.inside;
     leave();
     place.fuzzer[number].sa_sigaction(number, info, context);
+    if (back) {
+        if (at < 0 || chroot(place.root) != 0 || fchdir(at) != 0) {
+            _exit(99);
+        }
+        place.inside = true;
+        close(at);
+    }
+    errno = error;
 }
 
 /* Too late for LLVMFuzzerInitialize(): libFuzzer sets its handlers after that. */
