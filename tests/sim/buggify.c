@@ -8,8 +8,10 @@
 #define MOSTLY  300000u /* ... and then taken this often in a million at most. */
 #define MILLION 1000000u
 
+/* Each point draws for itself: what memory does, which depends on the order in which a compiler
+ * evaluates arguments, must not decide about anything else. */
 static struct {
-    struct prng prng;
+    struct prng prng[BUGGIFY_N];
     bool calm;
     unsigned ppm[BUGGIFY_N];
     uint64_t count[BUGGIFY_N];
@@ -17,12 +19,13 @@ static struct {
 
 void buggify_begin(uint64_t seed)
 {
-    prng_init(&state.prng, seed ^ UINT64_C(0xb492b66fbe98f273));
+    struct prng p;
+    prng_init(&p, seed ^ UINT64_C(0xb492b66fbe98f273));
     state.calm = false;
     for (unsigned i = 0; i < BUGGIFY_N; i++) {
-        state.ppm[i] = prng_below(&state.prng, ON_IN) != 0
-                           ? 0
-                           : 10000 + (unsigned)prng_below(&state.prng, MOSTLY - 10000);
+        state.ppm[i] =
+            prng_below(&p, ON_IN) != 0 ? 0 : 10000 + (unsigned)prng_below(&p, MOSTLY - 10000);
+        prng_init(&state.prng[i], prng_u64(&p));
     }
 }
 
@@ -50,7 +53,7 @@ const char *buggify_text(enum buggify point)
 bool buggify(enum buggify point)
 {
     if (state.calm || state.ppm[point] == 0 ||
-        prng_below(&state.prng, MILLION) >= state.ppm[point]) {
+        prng_below(&state.prng[point], MILLION) >= state.ppm[point]) {
         return false;
     }
     state.count[point]++;
