@@ -306,6 +306,7 @@ int main(int argc, char **argv)
     struct conf *conf = NULL;
     struct err err = {0};
     int status;
+    sysmem_keep();
     if (settings_load(argc, argv, environ, &c.settings, &conf, &outcome, &err) != 0) {
         (void)fprintf(stderr, "ecs-controller: %s\n", err.text);
         return 2;

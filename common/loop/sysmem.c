@@ -1,5 +1,7 @@
 #include "common/loop/sysmem.h"
 
+#include <limits.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -24,4 +26,11 @@ const struct mem *sysmem(void)
 {
     static const struct mem heap = {heap_resize, NULL};
     return &heap;
+}
+
+/* Setting one of them ends the adjustment of both; 32 MiB is where that ends on its own. */
+void sysmem_keep(void)
+{
+    (void)mallopt(M_TRIM_THRESHOLD, INT_MAX);
+    (void)mallopt(M_MMAP_THRESHOLD, 32 * 1024 * 1024);
 }

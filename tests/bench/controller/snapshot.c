@@ -398,6 +398,7 @@ static _Noreturn void run_controller(struct shared *shared, unsigned at)
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     (void)signal(SIGPIPE, SIG_IGN);
     (void)priority_raise(-10, NULL); /* As ecs-controller does. */
+    sysmem_keep();
     assert(c != NULL);
     c->shared = shared;
     c->me = &shared->member[at];
