@@ -249,6 +249,32 @@ START_TEST(a_read_does_not_wait_for_a_voter_that_was_removed)
     }
 END_TEST
 
+/* Beside every message comes one that is cut short, damaged, or of somebody who is no member:
+ * nobody takes it for one, the leader stays, and nothing is lost. */
+START_TEST(forged_and_short_messages_change_nothing)
+    {
+        struct simworld_options o = quiet(3, 500 + (uint64_t)_i);
+        struct simworld *w;
+        unsigned leader;
+        uint64_t term;
+        o.forged = 1000000;
+        w = simworld_open(&o);
+        leader = elect(w);
+        term = simworld_status(w, leader).term;
+        for (unsigned i = 0; i < 200; i++) {
+            (void)propose(w, leader);
+            simworld_run(w, 5);
+        }
+        ck_assert_int_eq(simworld_leader(w), (int)leader);
+        ck_assert_uint_eq(simworld_status(w, leader).term, term);
+        simworld_settle(w, 10000);
+        ck_assert_uint_ge(simworld_stats(w)->acked, 200);
+        ck_assert_uint_ge(simworld_stats(w)->forged, 100);
+        ck_assert_uint_ge(simworld_stats(w)->shortened, 100);
+        simworld_close(w);
+    }
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("directed");
@@ -258,6 +284,7 @@ int main(void)
     tcase_add_loop_test(c, a_failed_write_on_the_leader_ends_it_and_forks_nothing, 0, SEEDS);
     tcase_add_loop_test(c, two_of_three_always_find_a_leader, 0, SEEDS);
     tcase_add_loop_test(c, a_laggard_catches_up_with_few_trailing_entries, 0, SEEDS);
+    tcase_add_loop_test(c, forged_and_short_messages_change_nothing, 0, SEEDS);
     tcase_add_test(c, a_read_does_not_wait_for_a_voter_that_was_removed);
     suite_add_tcase(s, c);
     return test_run(s);
