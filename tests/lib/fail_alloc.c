@@ -42,7 +42,10 @@ static __thread bool counting;
 static __thread unsigned long fail_at;
 static __thread unsigned long counted;
 
-static bool fails(void)
+/* Called before the sanitizer is ready. */
+#define EARLY __attribute__((no_sanitize("thread")))
+
+EARLY static bool fails(void)
 {
     if (!counting) {
         return false;
@@ -55,17 +58,17 @@ static bool fails(void)
     return true;
 }
 
-void *malloc(size_t size)
+EARLY void *malloc(size_t size)
 {
     return fails() ? NULL : REAL(malloc)(size);
 }
 
-void *calloc(size_t n, size_t size)
+EARLY void *calloc(size_t n, size_t size)
 {
     return fails() ? NULL : REAL(calloc)(n, size);
 }
 
-void *realloc(void *ptr, size_t size)
+EARLY void *realloc(void *ptr, size_t size)
 {
     return size > 0 && fails() ? NULL : REAL(realloc)(ptr, size);
 }
