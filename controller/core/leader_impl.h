@@ -152,9 +152,9 @@ int leader_request(const struct leader_demand *d, struct place_request *ret, str
 int leader_service_request(const struct leader *l, const struct service *v, uint32_t count,
                            struct place_request *ret, struct arena *arena, struct err *err);
 
-/* Give the item the node and the bindings of a replica. */
-void leader_bind(const struct taskdef *def, const struct place_replica *replica,
-                 struct plan_task *item, struct arena *arena);
+/* Give the item the node and the bindings of a replica of the run. */
+void leader_bind(const struct taskdef *def, const struct place_run *run, struct plan_task *item,
+                 struct arena *arena);
 
 /* Copies that live in the arena. */
 struct str leader_copy(struct str text, struct arena *arena);

@@ -89,12 +89,12 @@ static void request_ports(const struct taskdef *def, struct place_request *ret, 
     ret->n_ports = n;
 }
 
-void leader_bind(const struct taskdef *def, const struct place_replica *replica,
-                 struct plan_task *item, struct arena *arena)
+void leader_bind(const struct taskdef *def, const struct place_run *run, struct plan_task *item,
+                 struct arena *arena)
 {
     uint32_t n = 0;
     uint32_t at = 0;
-    item->node = replica->owner;
+    item->node = run->owner;
     if (!uses_host_ports(def)) {
         return;
     }
@@ -110,9 +110,8 @@ void leader_bind(const struct taskdef *def, const struct place_replica *replica,
         for (uint32_t k = 0; k < def->containers[i].n_ports; k++) {
             const struct port_mapping *m = &def->containers[i].ports[k];
             for (uint16_t j = 0; j < range_of(m); j++) {
-                item->bindings[n] =
-                    (struct binding){(uint16_t)(m->container_port + j),
-                                     (uint16_t)(replica->host_ports[at] + j), m->proto};
+                item->bindings[n] = (struct binding){(uint16_t)(m->container_port + j),
+                                                     (uint16_t)(run->host_ports[at] + j), m->proto};
                 item->binding_owner[n] = (uint8_t)i;
                 n++;
             }

@@ -33,7 +33,7 @@ static void fail_why(struct run *r, const struct place_why *why)
     buf_close(&b);
 }
 
-static void add_task(struct run *r, const struct place_replica *replica)
+static void add_task(struct run *r, const struct place_run *run)
 {
     const struct run_request *q = r->request;
     struct cmd_plan *plan = &r->ret->command.u.plan;
@@ -51,7 +51,7 @@ static void add_task(struct run *r, const struct place_replica *replica)
         .overrides = q->overrides,
         .tags = q->tags,
     };
-    leader_bind(store_taskdef(r->l->store, q->taskdef), replica, item, r->arena);
+    leader_bind(store_taskdef(r->l->store, q->taskdef), run, item, r->arena);
     plan->n_tasks++;
 }
 
@@ -65,8 +65,10 @@ static int place_some(struct run *r, struct placement *placement, struct err *er
         place_reserve(r->cluster->view, &r->place, placement, r->arena);
         leader_view_reserved(r->l, r->cluster);
     }
-    for (uint32_t i = 0; i < placement->n_placed; i++) {
-        add_task(r, &placement->replicas[i]);
+    for (uint32_t i = 0; i < placement->n_runs; i++) {
+        for (uint32_t k = 0; k < placement->runs[i].count; k++) {
+            add_task(r, &placement->runs[i]);
+        }
     }
     return 0;
 }

@@ -61,7 +61,8 @@ void leader_view_reserved(struct leader *l, struct leader_cluster *c)
 /* What a task holds of its node; ports from the arena. */
 static struct view_take describe_take(const struct task *t, struct arena *arena)
 {
-    struct view_take take = {t->cpu, t->memory, t->gpus, NULL, 0, t->group};
+    struct view_take take = {
+        .cpu = t->cpu, .memory_mib = t->memory, .gpus = t->gpus, .group = t->group};
     struct view_port *ports;
     uint32_t n = 0;
     for (uint32_t i = 0; i < t->n_containers; i++) {

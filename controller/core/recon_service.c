@@ -96,7 +96,7 @@ void recon_stop(struct leader_plan *p, uint32_t task, const char *why)
  */
 
 static void add_task(struct leader_plan *p, const struct place_request *request,
-                     const struct place_replica *replica)
+                     const struct place_run *run)
 {
     struct leader_pass *pass = p->pass;
     const struct service *v = p->service;
@@ -120,7 +120,7 @@ static void add_task(struct leader_plan *p, const struct place_request *request,
     };
     pass->n_ids++;
     item->tags = leader_service_tags(pass->l, v, pass->arena);
-    leader_bind(def, replica, item, pass->arena);
+    leader_bind(def, run, item, pass->arena);
 }
 
 static void get_stuck(struct leader_plan *p, const char *because)
@@ -158,8 +158,10 @@ static void start(struct leader_plan *p, const struct place_request *request)
         place_reserve(c->view, request, &placement, pass->arena);
         leader_view_reserved(pass->l, c);
     }
-    for (uint32_t i = 0; i < placement.n_placed; i++) {
-        add_task(p, request, &placement.replicas[i]);
+    for (uint32_t i = 0; i < placement.n_runs; i++) {
+        for (uint32_t k = 0; k < placement.runs[i].count; k++) {
+            add_task(p, request, &placement.runs[i]);
+        }
     }
     pass->budget -= placement.n_placed;
     if (placement.n_placed < request->n_replicas) {

@@ -1,9 +1,4 @@
-/* The choice itself. Nodes are looked at in the order of free cpu or free memory (view_index.c),
- * shelf by shelf. All criteria that come before the amounts and are the same for a whole shelf are
- * compared once: a shelf that is worse is passed over; of one that is not, usually the first
- * feasible node is the best. Where a criterion differs within a shelf, the walk goes on until
- * nothing behind can be better. Every pass-over is justified by the order, never by a sample, so
- * the answer is that of a scan over all nodes; the tests compare the two. */
+/* One request: its criteria, its replicas, and requests kept ready. */
 #include "controller/core/placement/place.h"
 
 #include "common/base/hash.h"
@@ -11,6 +6,8 @@
 
 #include <assert.h>
 #include <string.h>
+
+#define RUNS_MIN 16u
 
 uint64_t place_random(uint64_t seed, struct id id)
 {
@@ -32,6 +29,7 @@ static void add_level(struct solver *s, enum level_kind kind)
 
 static void init_spread(struct solver *s, struct level *level, struct str attribute)
 {
+    s->spreads = true;
     level->domain = view_domain_get(s->view, attribute);
     level->by_zone = str_eqc(attribute, VIEW_ATTRIBUTE_ZONE);
     if (s->group != NO_GROUP) {
@@ -115,14 +113,14 @@ static void add_default_levels(struct solver *s)
 
 uint64_t solver_value(const struct solver *s, const struct level *level, uint32_t slot)
 {
-    const struct view_slot *node = &s->view->slots[slot];
+    const struct view_hot *node = &s->view->hot[slot];
     switch (level->kind) {
     case LEVEL_CPU:
         return (uint64_t)(node->free.cpu - (int32_t)s->request->cpu);
     case LEVEL_MEMORY:
         return (uint64_t)(node->free.memory_mib - (int32_t)s->request->memory_mib);
     case LEVEL_GPU_SPARED:
-        return node->gpus > 0;
+        return node->has_gpus;
     case LEVEL_GPUS:
         return (uint64_t)(node->free.gpus - (int32_t)s->request->gpus);
     case LEVEL_SPREAD_NODE:
@@ -142,223 +140,167 @@ uint64_t solver_value(const struct solver *s, const struct level *level, uint32_
     return 0;
 }
 
-/* --- the search ------------------------------------------------------------------------------- */
+/* --- replicas --------------------------------------------------------------------------------- */
 
-/* The best node so far. */
-struct best {
-    uint32_t slot;    /* VIEW_NONE: nothing yet. */
-    uint32_t n_known; /* Levels of `values` that were computed. */
-    uint32_t stop;    /* No node with more of the first amount can be better. */
-    uint64_t values[LEVELS_MAX];
-};
-
-static uint64_t best_value(const struct solver *s, struct best *b, uint32_t i)
+/* Ready for place_all(), but for what is of one call. */
+static int solver_open(struct solver *s, struct view *v, const struct place_request *request,
+                       struct arena *arena, struct err *err)
 {
-    while (b->n_known <= i) {
-        b->values[b->n_known] = solver_value(s, &s->levels[b->n_known], b->slot);
-        b->n_known++;
+    int rv = solver_init(s, v, request, arena, err);
+    if (rv != 0) {
+        return rv;
     }
-    return b->values[i];
-}
-
-/* Compare a node with the best one by the first n levels: < 0 when it is better. */
-static int compare(const struct solver *s, struct best *b, uint32_t slot, uint32_t n)
-{
-    if (b->slot == VIEW_NONE) {
-        return -1;
-    }
-    for (uint32_t i = 0; i < n; i++) {
-        uint64_t mine = solver_value(s, &s->levels[i], slot);
-        uint64_t theirs = best_value(s, b, i);
-        if (mine != theirs) {
-            return mine < theirs ? -1 : 1;
-        }
-    }
+    s->group = view_group_hold(v, request->group);
+    s->distinct = s->distinct && s->group != NO_GROUP;
+    solver_init_levels(s);
+    add_default_levels(s);
+    shelf_want_init(&s->want, s->by == ORDER_CPU ? request->memory_mib : request->cpu);
     return 0;
 }
 
-/* By all levels and the id. */
-static bool beats(const struct solver *s, struct best *b, uint32_t slot)
+struct view_take place_take(const struct place_request *request, const struct place_run *run,
+                            struct arena *arena)
 {
-    int c = compare(s, b, slot, s->n_levels);
-    if (c == 0) {
-        c = id_cmp(s->view->slots[slot].id, s->view->slots[b->slot].id);
+    struct view_take take = {.cpu = request->cpu,
+                             .memory_mib = request->memory_mib,
+                             .gpus = request->gpus,
+                             .n_ports = request->n_ports,
+                             .group = request->group};
+    if (request->n_ports > 0) {
+        struct view_port *ports = arena_array(arena, request->n_ports, sizeof *ports);
+        for (uint32_t i = 0; i < request->n_ports; i++) {
+            ports[i] = (struct view_port){run->host_ports[i], request->ports[i].count,
+                                          request->ports[i].proto};
+        }
+        take.ports = ports;
     }
-    return c < 0;
+    return take;
 }
 
-/* The node in slot is the best now. */
-static void take_lead(const struct solver *s, struct best *b, uint32_t slot)
+/* One call for n replicas. */
+struct batch {
+    struct solver *s;
+    struct placement *ret;
+    uint32_t n;
+    bool booking; /* What is chosen must be booked before the next choice. */
+    uint32_t cap_runs;
+    uint32_t n_booked;                 /* Of the runs. */
+    uint16_t (*cursors)[VIEW_PROTO_N]; /* By run, when there are ports: the node's, before. */
+};
+
+static struct place_run *add_run(struct batch *b, uint32_t slot)
 {
-    const struct view_free *free = &s->view->slots[slot].free;
-    b->slot = slot;
-    b->n_known = 0;
-    b->stop = (uint32_t)(s->by == ORDER_CPU ? free->cpu : free->memory_mib);
-    for (uint32_t i = 0; i < s->n_prefix; i++) {
-        if (best_value(s, b, i) != s->levels[i].least) {
-            b->stop = UINT32_MAX; /* A node further on may have less. */
+    struct placement *p = b->ret;
+    struct arena *arena = b->s->arena;
+    if (p->n_runs == b->cap_runs) {
+        b->cap_runs = b->n == 1 ? 1 : b->cap_runs == 0 ? RUNS_MIN : 2 * b->cap_runs;
+        struct place_run *bigger = arena_array(arena, b->cap_runs, sizeof *bigger);
+        if (p->n_runs > 0) {
+            memcpy(bigger, p->runs, p->n_runs * sizeof *bigger);
+        }
+        p->runs = bigger;
+    }
+    struct place_run *run = &p->runs[p->n_runs++];
+    *run = (struct place_run){.slot = slot, .owner = b->s->view->slots[slot].owner};
+    if (b->s->request->n_ports > 0) {
+        uint16_t *ports = arena_array(arena, b->s->request->n_ports, sizeof *ports);
+        bool fits = solver_assign_ports(b->s, slot, ports, NULL);
+        assert(fits);
+        (void)fits;
+        run->host_ports = ports;
+    }
+    return run;
+}
+
+/* Book n more replicas of run i. */
+static void book(struct batch *b, uint32_t i, uint32_t n)
+{
+    const struct place_run *run = &b->ret->runs[i];
+    struct view_take take = place_take(b->s->request, run, b->s->arena);
+    if (take.n_ports > 0) {
+        memcpy(b->cursors[i], b->s->view->slots[run->slot].cursor, sizeof b->cursors[i]);
+    }
+    view_book(b->s->view, run->slot, &take, b->s->group, n);
+    b->n_booked = i + 1 > b->n_booked ? i + 1 : b->n_booked;
+}
+
+static void unbook_all(struct batch *b)
+{
+    for (uint32_t i = b->n_booked; i-- > 0;) {
+        const struct place_run *run = &b->ret->runs[i];
+        struct view_take take = place_take(b->s->request, run, b->s->arena);
+        view_unbook(b->s->view, run->slot, &take, b->s->group, run->count);
+        if (take.n_ports > 0) {
+            memcpy(b->s->view->slots[run->slot].cursor, b->cursors[i], sizeof b->cursors[i]);
         }
     }
 }
 
-/* How many of the first levels are the same for all nodes of a shelf. */
-static uint32_t n_constant(const struct solver *s, uint32_t zone, uint32_t gpu)
+/* How many replicas go on the node before anything else can be better; at most max. */
+static uint32_t run_length(const struct solver *s, uint32_t slot, uint32_t max)
 {
-    uint32_t n = 0;
-    for (; n < s->n_prefix; n++) {
-        const struct level *level = &s->levels[n];
-        bool by_zone = level->kind == LEVEL_SPREAD && level->by_zone && zone != ZONE_OTHER;
-        bool by_gpu =
-            level->kind == LEVEL_GPU_SPARED || (level->kind == LEVEL_GPUS && gpu != GPU_MANY);
-        if (!by_zone && !by_gpu) {
-            break;
-        }
+    const struct place_request *r = s->request;
+    const struct view_free *free = &s->view->hot[slot].free;
+    if (!s->may_repeat || r->n_ports > 0) {
+        return 1;
+    }
+    uint32_t n = max;
+    if (r->cpu > 0 && (uint32_t)free->cpu / r->cpu < n) {
+        n = (uint32_t)free->cpu / r->cpu;
+    }
+    if (r->memory_mib > 0 && (uint32_t)free->memory_mib / r->memory_mib < n) {
+        n = (uint32_t)free->memory_mib / r->memory_mib;
+    }
+    if (r->gpus > 0 && (uint32_t)free->gpus / r->gpus < n) {
+        n = (uint32_t)free->gpus / r->gpus;
     }
     return n;
 }
 
-/* Look at one entry that fits; false when the rest of the shelf cannot be better. `ordered`: behind
- * the first node that does not beat the best one, and behind the first feasible one, none does. */
-static bool visit(struct solver *s, struct best *b, const struct shelf_entry *e, bool ordered)
+/* The run that another replica on the node belongs to, or n_runs for a new one. */
+static uint32_t run_of(const struct batch *b, uint32_t slot)
 {
-    if (e->key >> 32 > b->stop) {
-        return false;
-    }
-    if (!solver_admits_class(s, e->class, e->slot)) {
-        if (s->view->n_classes <= SHELF_TAGS) { /* A tag is a class. */
-            s->tags &= ~(UINT64_C(1) << e->class);
-        }
-        return true;
-    }
-    if (!beats(s, b, e->slot)) {
-        return !ordered;
-    }
-    if (!solver_admits(s, e->slot)) {
-        return true;
-    }
-    take_lead(s, b, e->slot);
-    return !ordered;
-}
-
-/* Walk from an entry to the end, or until nothing behind can be better. */
-static void walk(struct solver *s, struct best *b, const struct shelf *shelf, uint32_t leaf,
-                 uint32_t at, bool ordered)
-{
-    uint32_t low = s->by == ORDER_CPU ? s->request->memory_mib : s->request->cpu;
-    for (; leaf < shelf->n_leaves; leaf++, at = 0) {
-        if (shelf->low_max[leaf] < low) {
-            continue;
-        }
-        const struct shelf_leaf *l = shelf->leaves[leaf];
-        for (uint32_t hits = shelf_filter(l, at, low, s->tags); hits != 0; hits &= hits - 1) {
-            if (!visit(s, b, &l->entries[__builtin_ctz(hits)], ordered)) {
-                return;
-            }
-        }
-        if (shelf->first[leaf] >> 32 > b->stop) {
-            return;
-        }
-    }
-}
-
-static void search_shelf(struct solver *s, struct best *b, const struct shelf *shelf, uint32_t zone,
-                         uint32_t gpu)
-{
-    uint32_t leaf, at;
-    uint32_t high = s->by == ORDER_CPU ? s->request->cpu : s->request->memory_mib;
-    uint32_t n_same = n_constant(s, zone, gpu);
-    bool ordered = n_same == s->n_prefix && s->plain_tail && gpu != GPU_MANY;
-    shelf_seek(shelf, (uint64_t)high << 32, &leaf, &at);
-    if (leaf < shelf->n_leaves &&
-        compare(s, b, shelf->leaves[leaf]->entries[at].slot, n_same) <= 0) {
-        walk(s, b, shelf, leaf, at, ordered);
-    }
-}
-
-/* The best of a few. */
-static uint32_t best_of(struct solver *s, const uint32_t *slots, uint32_t n)
-{
-    struct best b = {.slot = VIEW_NONE, .stop = UINT32_MAX};
-    for (uint32_t i = 0; i < n; i++) {
-        if (view_available(&s->view->slots[slots[i]]) && solver_admits(s, slots[i]) &&
-            beats(s, &b, slots[i])) {
-            take_lead(s, &b, slots[i]);
-        }
-    }
-    return b.slot;
-}
-
-/* The feasible node that is best by all levels and then by id, or VIEW_NONE. */
-static uint32_t best_node(struct solver *s)
-{
-    struct best b = {.slot = VIEW_NONE, .stop = UINT32_MAX};
-    uint32_t gpus = s->request->gpus;
-    if (s->request->only != NULL) {
-        return best_of(s, s->request->only, s->request->n_only);
-    }
-    const struct view_order *order = view_index_get(s->view, s->by);
-    for (uint32_t gpu = gpus == 0 ? GPU_NODE_WITHOUT : GPU_NODE_0; gpu < GPU_N; gpu++) {
-        if (gpu != GPU_NODE_WITHOUT && gpu != GPU_MANY && gpu - GPU_NODE_0 < gpus) {
-            continue;
-        }
-        for (uint32_t zone = 0; zone < ZONE_N; zone++) {
-            if (order->zones[zone] != NULL && order->zones[zone]->shelves[gpu].n > 0) {
-                search_shelf(s, &b, &order->zones[zone]->shelves[gpu], zone, gpu);
-            }
-        }
-    }
-    return b.slot;
-}
-
-/* --- replicas --------------------------------------------------------------------------------- */
-
-struct view_take place_take(const struct place_request *request,
-                            const struct place_replica *replica, struct arena *arena)
-{
-    struct view_port *ports = arena_array(arena, request->n_ports, sizeof *ports);
-    for (uint32_t i = 0; i < request->n_ports; i++) {
-        ports[i] = (struct view_port){replica->host_ports[i], request->ports[i].count,
-                                      request->ports[i].proto};
-    }
-    return (struct view_take){.cpu = request->cpu,
-                              .memory_mib = request->memory_mib,
-                              .gpus = request->gpus,
-                              .ports = ports,
-                              .n_ports = request->n_ports,
-                              .group = request->group};
-}
-
-/* A replica that is booked while the others are chosen. */
-struct booked {
-    struct view_take take;
-    uint16_t cursor[VIEW_PROTO_N]; /* The node's, before. */
-};
-
-/* The next node: the last one again where that must be the answer. */
-static uint32_t next_node(struct solver *s, uint32_t last)
-{
-    if (last != VIEW_NONE && s->may_repeat && solver_admits(s, last)) {
+    const struct solver *s = b->s;
+    uint32_t last = b->ret->n_runs;
+    if (s->request->n_ports > 0 || last == 0) {
         return last;
     }
-    return best_node(s);
-}
-
-static void book(struct solver *s, const struct place_replica *replica, struct booked *booked)
-{
-    struct view_slot *node = &s->view->slots[replica->slot];
-    memcpy(booked->cursor, node->cursor, sizeof booked->cursor);
-    booked->take = place_take(s->request, replica, s->arena);
-    view_book(s->view, replica->slot, &booked->take, s->group);
-}
-
-static void unbook_all(struct solver *s, const struct placement *p, const struct booked *booked,
-                       uint32_t n_booked)
-{
-    for (uint32_t i = n_booked; i-- > 0;) {
-        struct view_slot *node = &s->view->slots[p->replicas[i].slot];
-        view_unbook(s->view, p->replicas[i].slot, &booked[i].take, s->group);
-        memcpy(node->cursor, booked[i].cursor, sizeof node->cursor);
+    if (s->resumable) {
+        bool same = s->chosen->open == slot && s->chosen->run != RUN_NONE;
+        return same ? s->chosen->run : last;
     }
+    return b->ret->runs[last - 1].slot == slot ? last - 1 : last;
+}
+
+/* Choose the next replica, or several at once; false when there is no room. */
+static bool choose(struct batch *b)
+{
+    struct solver *s = b->s;
+    uint32_t slot = solver_best(s);
+    if (slot == VIEW_NONE) {
+        return false;
+    }
+    uint32_t i = run_of(b, slot);
+    if (i == b->ret->n_runs) {
+        (void)add_run(b, slot);
+    }
+    uint32_t n = run_length(s, slot, b->n - b->ret->n_placed);
+    b->ret->runs[i].count += n;
+    b->ret->n_placed += n;
+    s->seed += n;
+    if (!b->booking) {
+        if (b->ret->n_placed < b->n) {
+            solver_done(s);
+        }
+        return true;
+    }
+    book(b, i, n);
+    if (s->resumable) {
+        solver_shrunk(s, slot, i);
+    } else {
+        solver_start(s);
+    }
+    return true;
 }
 
 /* What no node can fall below: the smallest count of any value. */
@@ -379,60 +321,216 @@ static void update_least(struct solver *s)
     }
 }
 
-static void place_all(struct solver *s, uint32_t n_replicas, struct placement *ret)
+/* Does choosing change what the next choice looks at? Otherwise every node is done with when it
+ * was chosen: as many as fit were taken, or one where no second is allowed. */
+static bool must_book(const struct solver *s, uint32_t n)
 {
-    struct booked *booked = arena_array(s->arena, n_replicas, sizeof *booked);
-    uint32_t last = VIEW_NONE;
-    uint32_t n_booked = 0;
-    while (ret->n_placed < n_replicas) {
-        struct place_replica *replica = &ret->replicas[ret->n_placed];
-        update_least(s);
-        last = next_node(s, last);
-        if (last == VIEW_NONE) {
-            break;
-        }
-        uint16_t *ports = arena_array(s->arena, s->request->n_ports, sizeof *ports);
-        bool fits = solver_assign_ports(s, last, ports, NULL);
-        assert(fits);
-        (void)fits;
-        *replica = (struct place_replica){last, s->view->slots[last].owner, ports};
-        ret->n_placed++;
-        if (ret->n_placed < n_replicas) { /* Nothing looks at the view after the last one. */
-            book(s, replica, &booked[n_booked++]);
-        }
-        s->seed++;
+    const struct place_request *r = s->request;
+    return n > 1 && (s->spreads || s->dynamic || r->n_ports > 0 || !s->resumable ||
+                     !(s->may_repeat || s->distinct));
+}
+
+/* Why there was no room, with everything booked that was chosen. */
+static void explain(struct batch *b)
+{
+    for (uint32_t i = b->n_booked; i < b->ret->n_runs; i++) {
+        book(b, i, b->ret->runs[i].count);
     }
-    if (ret->n_placed < n_replicas && !s->request->no_reasons) {
+    solver_explain_all(b->s, b->ret);
+}
+
+/* Choose one: nothing looks at the view afterwards. */
+static void place_one(struct solver *s, struct placement *ret)
+{
+    struct batch b = {.s = s, .ret = ret, .n = 1};
+    if (s->spreads) {
+        update_least(s);
+    }
+    uint32_t slot = solver_best(s);
+    if (slot != VIEW_NONE) {
+        add_run(&b, slot)->count = 1;
+        ret->n_placed = 1;
+    } else if (!s->request->no_reasons) {
         solver_explain_all(s, ret);
     }
-    unbook_all(s, ret, booked, n_booked);
+}
+
+/* The search was started. */
+static void place_all(struct solver *s, uint32_t n, struct placement *ret)
+{
+    *ret = (struct placement){.closest = {.slot = VIEW_NONE}};
+    if (n == 1) {
+        place_one(s, ret);
+        return;
+    }
+    struct batch b = {.s = s, .ret = ret, .n = n, .booking = must_book(s, n)};
+    if (s->request->n_ports > 0) {
+        b.cursors = arena_array(s->arena, n, sizeof *b.cursors);
+    }
+    do {
+        if (s->spreads) {
+            update_least(s);
+        }
+    } while (choose(&b) && ret->n_placed < n);
+    if (ret->n_placed < n && !s->request->no_reasons) {
+        explain(&b);
+    }
+    unbook_all(&b);
 }
 
 int place(struct view *v, const struct place_request *request, struct placement *ret,
           struct arena *arena, struct err *err)
 {
     struct solver s;
-    uint32_t n_replicas = request->n_replicas == 0 ? 1 : request->n_replicas;
-    int rv = solver_init(&s, v, request, arena, err);
+    int rv = solver_open(&s, v, request, arena, err);
     if (rv != 0) {
         return rv;
     }
-    s.group = view_group_hold(v, request->group);
-    solver_init_levels(&s);
-    add_default_levels(&s);
-    struct placement placement = {.closest = {.slot = VIEW_NONE}};
-    placement.replicas = arena_array(arena, n_replicas, sizeof *placement.replicas);
-    place_all(&s, n_replicas, &placement);
+    solver_start(&s);
+    place_all(&s, request->n_replicas == 0 ? 1 : request->n_replicas, ret);
     view_group_release(v, s.group);
-    *ret = placement;
     return 0;
 }
 
 void place_reserve(struct view *v, const struct place_request *request,
                    const struct placement *placement, struct arena *arena)
 {
-    for (uint32_t i = 0; i < placement->n_placed; i++) {
-        struct view_take take = place_take(request, &placement->replicas[i], arena);
-        view_reserve(v, placement->replicas[i].slot, &take);
+    for (uint32_t i = 0; i < placement->n_runs; i++) {
+        const struct place_run *run = &placement->runs[i];
+        struct view_take take = place_take(request, run, arena);
+        view_reserve_n(v, run->slot, &take, run->count);
     }
+}
+
+/* --- ready requests --------------------------------------------------------------------------- */
+
+struct place_ready {
+    struct place_request request;
+    struct arena arena; /* What the solver keeps between calls. */
+    uint64_t epoch;     /* Of the view when it was opened. */
+    /* The last call, if it chose a single run: the run, what was left before it, and the state of
+     * the view by which to tell that nothing but this was taken since. */
+    struct place_run last;
+    struct view_free before;
+    uint64_t n_changes;
+    uint64_t n_moves;
+    struct solver solver; /* Last: only in part cleared. */
+};
+
+static int ready_open(struct place_ready *ready, struct err *err)
+{
+    struct view *v = ready->solver.view;
+    arena_clear(&ready->arena);
+    ready->last.slot = VIEW_NONE;
+    int rv = solver_open(&ready->solver, v, &ready->request, &ready->arena, err);
+    ready->epoch = v->epoch;
+    return rv;
+}
+
+int place_prepare(struct view *v, const struct place_request *request, struct place_ready **ret,
+                  struct err *err)
+{
+    struct place_ready *ready = mem_alloc(v->mem, sizeof *ready);
+    ready->request = *request;
+    ready->solver.view = v;
+    arena_init(&ready->arena, v->mem);
+    int rv = ready_open(ready, err);
+    if (rv != 0) {
+        ready->solver.group = NO_GROUP;
+        place_release(ready);
+        return rv;
+    }
+    *ret = ready;
+    return 0;
+}
+
+void place_release(struct place_ready *ready)
+{
+    if (ready != NULL) {
+        struct view *v = ready->solver.view;
+        view_group_release(v, ready->solver.group);
+        arena_close(&ready->arena);
+        mem_free(v->mem, ready, sizeof *ready);
+    }
+}
+
+/* Open it anew when names, classes or nodes changed. On failure no group is held. */
+static int refresh(struct place_ready *ready, struct err *err)
+{
+    struct view *v = ready->solver.view;
+    uint32_t group = ready->solver.group;
+    if (ready->epoch == v->epoch) {
+        return 0;
+    }
+    int rv = ready_open(ready, err);
+    view_group_release(v, group);
+    if (rv != 0) {
+        ready->solver.group = NO_GROUP;
+        ready->epoch = UINT64_MAX; /* Never one of the view's. */
+    }
+    return rv;
+}
+
+/* Was the last choice taken, and nothing else happened? */
+static bool may_go_on(const struct place_ready *ready)
+{
+    const struct solver *s = &ready->solver;
+    const struct view *v = s->view;
+    if (ready->last.slot == VIEW_NONE || v->n_changes != ready->n_changes + 1 ||
+        v->last_changed != ready->last.slot || v->orders[s->by].n_moves != ready->n_moves) {
+        return false;
+    }
+    const struct view_free *now = &v->hot[ready->last.slot].free;
+    uint32_t n = ready->last.count;
+    return now->n_tasks == ready->before.n_tasks + n &&
+           now->cpu == ready->before.cpu - (int32_t)(n * s->request->cpu) &&
+           now->memory_mib == ready->before.memory_mib - (int32_t)(n * s->request->memory_mib) &&
+           now->gpus == ready->before.gpus - (int32_t)(n * s->request->gpus);
+}
+
+static void remember(struct place_ready *ready, const struct placement *p, uint32_t n)
+{
+    const struct solver *s = &ready->solver;
+    ready->last.slot = VIEW_NONE;
+    if (p->n_runs == 1 && p->n_placed == n && s->resumable) {
+        ready->last = p->runs[0];
+        ready->before = s->view->hot[ready->last.slot].free;
+        ready->n_changes = s->view->n_changes;
+        ready->n_moves = s->view->orders[s->by].n_moves;
+    }
+}
+
+int place_again(struct place_ready *ready, uint32_t n_replicas, uint64_t seed,
+                struct placement *ret, struct arena *arena, struct err *err)
+{
+    struct solver *s = &ready->solver;
+    uint32_t n = n_replicas == 0 ? 1 : n_replicas;
+    if (n > PLACE_REPLICAS_MAX) {
+        return err_set(err, ERR_INVALID, "replicas: %u is more than %u", n, PLACE_REPLICAS_MAX);
+    }
+    int rv = refresh(ready, err);
+    if (rv != 0) {
+        return rv;
+    }
+    s->arena = arena;
+    s->seed = seed;
+    if (may_go_on(ready)) {
+        solver_shrunk(s, ready->last.slot, RUN_NONE);
+    } else {
+        solver_start(s);
+    }
+    place_all(s, n, ret);
+    remember(ready, ret, n);
+    return 0;
+}
+
+struct view_take place_ready_take(const struct place_ready *ready)
+{
+    const struct place_request *r = &ready->request;
+    assert(r->n_ports == 0);
+    return (struct view_take){.cpu = r->cpu,
+                              .memory_mib = r->memory_mib,
+                              .gpus = r->gpus,
+                              .group = r->group,
+                              .group_ref = r->group.n == 0 ? 0 : ready->solver.group + 1};
 }

@@ -19,7 +19,7 @@
  * none), fewest GPUs left, least left in the dimension of which the task takes the larger share of
  * the cluster, least left in the other one, lowest node id.
  *
- * n_replicas identical tasks give the same nodes as that many single calls with each result
+ * n_replicas identical tasks give each node as many as that many single calls do with each result
  * reserved before the next (seeds counted up by one). Pure; one thread at a time per view. */
 #ifndef CONTROLLER_CORE_PLACEMENT_PLACE_H
 #define CONTROLLER_CORE_PLACEMENT_PLACE_H
@@ -130,16 +130,19 @@ struct place_why {
     uint16_t port;
 };
 
-struct place_replica {
+/* Some of the replicas: equal ones on one node. */
+struct place_run {
     uint32_t slot;
     uint32_t owner;             /* Of the node, as given to view_node_add(). */
+    uint32_t count;             /* > 0; 1 when the request has ports. */
     const uint16_t *host_ports; /* request->n_ports first ports, static ones included. */
 };
 
 /* Allocated from the arena given to place(). */
 struct placement {
-    uint32_t n_placed;              /* <= n_replicas */
-    struct place_replica *replicas; /* n_placed, in the order they were chosen. */
+    uint32_t n_placed;      /* <= n_replicas: the counts of all runs. */
+    uint32_t n_runs;        /* In the order in which their first replicas were chosen; a node may */
+    struct place_run *runs; /* have several. */
     /* Filled when n_placed < n_replicas, unless no_reasons: the state after those that were placed.
      */
     uint32_t refused[PLACE_REASON_N]; /* Nodes by reason. */
@@ -155,14 +158,30 @@ struct placement {
 int place(struct view *v, const struct place_request *request, struct placement *ret,
           struct arena *arena, struct err *err);
 
+/* A request made ready once, to be placed again and again: names are looked up and constraints
+ * compiled beforehand, and where only its own last choice was taken since, the search goes on where
+ * it ended. Everything the request points to stays alive, unchanged, until place_release(), which
+ * comes before view_close(). Errors as place(). */
+struct place_ready;
+int place_prepare(struct view *v, const struct place_request *request, struct place_ready **ret,
+                  struct err *err);
+void place_release(struct place_ready *ready); /* NULL is fine. */
+
+/* place() with other values for n_replicas and seed. */
+int place_again(struct place_ready *ready, uint32_t n_replicas, uint64_t seed,
+                struct placement *ret, struct arena *arena, struct err *err);
+
+/* What one task of a ready request without ports takes: for view_take_n() and view_give_n(). */
+struct view_take place_ready_take(const struct place_ready *ready);
+
 /* Reserve what place() chose, in order. `placement` must come from this request and view, with
  * nothing changed in between. */
 void place_reserve(struct view *v, const struct place_request *request,
                    const struct placement *placement, struct arena *arena);
 
-/* What replica i will hold, for view_take(); ports are from the arena. */
-struct view_take place_take(const struct place_request *request,
-                            const struct place_replica *replica, struct arena *arena);
+/* What a replica of the run will hold, for view_take(); ports are from the arena. */
+struct view_take place_take(const struct place_request *request, const struct place_run *run,
+                            struct arena *arena);
 
 /* Why the node is not feasible for one replica, or PLACE_OK. Errors as place(). */
 int place_explain(struct view *v, const struct place_request *request, uint32_t slot,

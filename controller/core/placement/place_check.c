@@ -3,6 +3,7 @@
 #include "controller/core/placement/place_impl.h"
 
 #include <assert.h>
+#include <stddef.h>
 #include <string.h>
 
 /* --- the request ------------------------------------------------------------------------------ */
@@ -123,12 +124,11 @@ static void order_ports(struct solver *s)
 int solver_init(struct solver *s, struct view *v, const struct place_request *request,
                 struct arena *arena, struct err *err)
 {
-    memset(s, 0, sizeof *s);
+    memset(s, 0, offsetof(struct solver, lanes));
     s->view = v;
     s->request = request;
     s->arena = arena;
     s->seed = request->seed;
-    s->tags = UINT64_MAX;
     int rv = check_limits(request, err);
     if (rv == 0) {
         rv = check_ports(request, err);
@@ -163,7 +163,7 @@ static bool has_attribute(const struct view_class *c, const struct place_attribu
 static uint32_t missing_attribute(const struct solver *s, uint32_t slot)
 {
     const struct place_request *r = s->request;
-    const struct view_class *c = &s->view->classes[s->view->slots[slot].class];
+    const struct view_class *c = &s->view->classes[s->view->hot[slot].class];
     uint32_t i = 0;
     while (i < r->n_attributes && has_attribute(c, &r->attributes[i])) {
         i++;
@@ -204,7 +204,7 @@ bool solver_admits_class(struct solver *s, uint32_t class, uint32_t slot)
 bool solver_admits(struct solver *s, uint32_t slot)
 {
     const struct place_request *r = s->request;
-    const struct view_slot *node = &s->view->slots[slot];
+    const struct view_hot *node = &s->view->hot[slot];
     if (PLANTED(OVERCOMMIT)) {
         return true;
     }
@@ -345,7 +345,7 @@ static bool lacks(struct place_why *why, enum place_reason reason, uint32_t need
 /* The reasons that are states of the node. */
 static enum place_reason state_reason(const struct solver *s, uint32_t slot)
 {
-    const struct view_slot *node = &s->view->slots[slot];
+    const struct view_hot *node = &s->view->hot[slot];
     if (s->allowed != NULL && s->allowed[slot] == 0) {
         return PLACE_EXCLUDED;
     }
@@ -360,7 +360,7 @@ static enum place_reason state_reason(const struct solver *s, uint32_t slot)
 
 static bool breaks_constraint(struct solver *s, uint32_t slot, struct place_why *why)
 {
-    if (!s->dynamic && solver_admits_class(s, s->view->slots[slot].class, slot)) {
+    if (!s->dynamic && solver_admits_class(s, s->view->hot[slot].class, slot)) {
         return false; /* The usual case, known by class. */
     }
     uint32_t which = missing_attribute(s, slot);
@@ -381,7 +381,7 @@ static bool breaks_constraint(struct solver *s, uint32_t slot, struct place_why 
 void solver_explain(struct solver *s, uint32_t slot, struct place_why *ret)
 {
     const struct place_request *r = s->request;
-    const struct view_free *free = &s->view->slots[slot].free;
+    const struct view_free *free = &s->view->hot[slot].free;
     struct place_why why = {.reason = state_reason(s, slot)};
     if (why.reason != PLACE_OK) {
         goto done;
@@ -417,7 +417,7 @@ static bool further(const struct view *v, const struct place_why *a, const struc
     if (a_short != b_short) {
         return a_short > b_short;
     }
-    return id_cmp(v->slots[a->slot].id, v->slots[b->slot].id) > 0;
+    return id_cmp(v->hot[a->slot].id, v->hot[b->slot].id) > 0;
 }
 
 /* Let heap[i] sink until nothing below it is further; the furthest is on top. */
@@ -462,7 +462,7 @@ void solver_explain_all(struct solver *s, struct placement *ret)
         arena_array(s->arena, max < PLACE_EXPLAIN_MAX ? max : PLACE_EXPLAIN_MAX, sizeof *ret->why);
     for (uint32_t slot = 0; slot < v->n_slots; slot++) {
         struct place_why why;
-        if (!v->slots[slot].used) {
+        if (!v->hot[slot].used) {
             continue;
         }
         solver_explain(s, slot, &why);

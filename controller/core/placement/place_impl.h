@@ -28,25 +28,50 @@ struct level {
     uint64_t least;                    /* No node can have less. */
 };
 
+/* A shelf during one call. Where it is `ordered`, the first feasible node is its best, everything
+ * before the cursor is infeasible and stays so, and the search goes on from there. */
+struct lane {
+    struct shelf *shelf;
+    uint8_t zone;
+    uint8_t gpu;
+    bool ordered;
+    bool sought;     /* The cursor is set. */
+    uint32_t n_same; /* Of the first levels, those that are the same for all its nodes. */
+    uint32_t any;    /* One of the nodes, for its class: what is free on it may have changed. */
+    struct shelf_at cursor;
+    uint32_t open; /* The node at the cursor was chosen and has shrunk, so as long as it is feasible
+                      it is the best; VIEW_NONE: not so. */
+    uint32_t run;  /* Its run in the placement, or RUN_NONE. */
+};
+
+#define RUN_NONE UINT32_MAX
+
+#define LANES_MAX (ZONE_N * GPU_N)
+
 struct solver {
     struct view *view;
     const struct place_request *request;
-    struct arena *arena;
-    uint32_t group; /* Or NO_GROUP: then nothing of the group runs anywhere. */
+    struct arena *arena; /* Of this call. */
+    uint32_t group;      /* Or NO_GROUP: then nothing of the group runs anywhere. */
     bool distinct;
     bool dynamic;          /* A constraint depends on tasks or on the single node. */
     bool may_repeat;       /* The best node stays the best while the task fits. */
+    bool spreads;          /* A level counts tasks by an attribute. */
+    bool resumable;        /* All lanes are ordered; none without lanes. */
     uint64_t seed;         /* Of the current replica. */
     enum view_order_by by; /* The order in which nodes are looked at. */
     uint32_t n_levels;
-    uint32_t n_prefix; /* Levels before free cpu and free memory. */
-    bool plain_tail;   /* From there on, the order of a shelf is that of the levels. */
-    uint64_t tags;     /* Tags of the classes that are not known to be refused. */
+    uint32_t n_prefix;      /* Levels before free cpu and free memory. */
+    bool plain_tail;        /* From there on, the order of a shelf is that of the levels. */
+    struct shelf_want want; /* What fits, of the classes that are not known to be refused. */
     struct level levels[LEVELS_MAX];
     uint32_t queries[PLACE_CONSTRAINTS_MAX]; /* By constraint; memberOf only. */
     uint8_t *allowed;                        /* By slot: 1 = may be used; NULL: all. */
     uint8_t *verdicts;    /* By class, enum verdict: attributes and static constraints. */
     uint16_t *port_order; /* Entries of request->ports: static first, then longest first. */
+    uint32_t n_lanes;
+    struct lane *chosen;          /* Of the last choice; NULL: none. */
+    struct lane lanes[LANES_MAX]; /* Last: not cleared. */
 };
 
 /* Check the request and make everything ready for it. */
@@ -72,6 +97,18 @@ void solver_explain_all(struct solver *s, struct placement *ret);
 
 /* The strategies as levels. s->group is held by the caller or NO_GROUP. */
 void solver_init_levels(struct solver *s);
+
+/* Begin a search on the view as it is. */
+void solver_start(struct solver *s);
+
+/* The feasible node that is best by all levels and then by id, or VIEW_NONE; s->chosen is its lane.
+ * Between two calls nodes may only shrink, and only chosen ones; those are told of, or solver_start
+ * is called again. */
+uint32_t solver_best(struct solver *s);
+
+/* The chosen node has shrunk; its replicas are in this run. / It has become infeasible. */
+void solver_shrunk(struct solver *s, uint32_t slot, uint32_t run);
+void solver_done(struct solver *s);
 
 /* The number of a node at a level. */
 uint64_t solver_value(const struct solver *s, const struct level *level, uint32_t slot);

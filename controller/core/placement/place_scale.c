@@ -35,9 +35,9 @@ struct scale {
     uint32_t **left; /* By level, for spread attributes: tasks not stopped yet, by value. */
 };
 
-static const struct view_slot *slot_of(const struct scale *c, uint32_t slot)
+static const struct view_hot *slot_of(const struct scale *c, uint32_t slot)
 {
-    return &c->solver.view->slots[slot];
+    return &c->solver.view->hot[slot];
 }
 
 static bool has_node(const struct scale *c, uint32_t task)

@@ -21,10 +21,17 @@ void *view_grow(const struct mem *mem, void *array, uint32_t n, uint32_t *cap, s
     return array;
 }
 
+/* Bytes of the block that holds n of struct view_hot on their boundaries. */
+static size_t hot_size(uint32_t n)
+{
+    return n == 0 ? 0 : (n + (size_t)1) * sizeof(struct view_hot);
+}
+
 struct view *view_open(const struct mem *mem)
 {
     struct view *v = mem_alloc(mem, sizeof *v);
     v->mem = mem;
+    v->env = (struct shelf_env){mem, view_index_id, v};
     map_init(&v->by_id, mem);
     map_init(&v->by_bytes, mem);
     map_init(&v->by_name, mem);
@@ -32,15 +39,23 @@ struct view *view_open(const struct mem *mem)
     return v;
 }
 
-static void slot_clear(struct view *v, struct view_slot *s)
+/* What is noted stays so: the lists name the slot. */
+static void slot_clear(struct view *v, uint32_t slot)
 {
+    struct view_slot *s = &v->slots[slot];
+    struct view_hot *h = &v->hot[slot];
     for (int p = 0; p < VIEW_PROTO_N; p++) {
         portset_close(&s->held[p], v->mem);
         portset_close(&s->reserved[p], v->mem);
     }
-    mem_free(v->mem, s->groups, s->cap_groups * sizeof *s->groups);
+    view_slot_groups_close(v, s);
     mem_free(v->mem, s->ec2_instance_id, s->n_ec2_instance_id + (size_t)1);
     memset(s, 0, sizeof *s);
+    struct view_hot cleared = {.used = false};
+    for (int by = 0; by < ORDER_N; by++) {
+        cleared.at[by].noted = h->at[by].noted;
+    }
+    *h = cleared;
 }
 
 void view_close(struct view *v)
@@ -49,17 +64,18 @@ void view_close(struct view *v)
         return;
     }
     for (uint32_t i = 0; i < v->n_slots; i++) {
-        slot_clear(v, &v->slots[i]);
+        slot_clear(v, i);
     }
     for (uint32_t i = 0; i < v->n_reservations; i++) {
         struct view_reservation *r = &v->reservations[i];
         mem_free(v->mem, r->ports, r->n_ports * sizeof *r->ports);
     }
     mem_free(v->mem, v->reservations, v->cap_reservations * sizeof *v->reservations);
+    view_index_close(v);
     mem_free(v->mem, v->slots, v->cap_slots * sizeof *v->slots);
+    mem_free(v->mem, v->hot_block, hot_size(v->cap_slots));
     mem_free(v->mem, v->free_slots, v->cap_slots * sizeof *v->free_slots);
     map_close(&v->by_id);
-    view_index_close(v);
     view_classes_close(v);
     view_groups_close(v);
     view_caches_close(v);
@@ -77,13 +93,13 @@ static bool slot_eq(const void *ctx, uint32_t value, const void *key)
 {
     const struct view *v = ctx;
     const struct id *id = key;
-    return id_eq(v->slots[value].id, *id);
+    return id_eq(v->hot[value].id, *id);
 }
 
 static uint64_t slot_hash(const void *ctx, uint32_t value)
 {
     const struct view *v = ctx;
-    return id_hash(v->slots[value].id);
+    return id_hash(v->hot[value].id);
 }
 
 uint32_t view_find(const struct view *v, struct id id)
@@ -147,25 +163,34 @@ static void count_capacity(struct view *v, const struct view_slot *s, bool add)
     v->total_memory_mib += add ? s->memory_mib : -(uint64_t)s->memory_mib;
 }
 
+/* The part of a description that placing looks at. */
+static void describe_hot(struct view *v, uint32_t slot, const struct view_node *node,
+                         uint32_t class)
+{
+    const struct view_slot *s = &v->slots[slot];
+    struct view_hot *h = &v->hot[slot];
+    h->used = true;
+    h->id = node->id;
+    h->class = class;
+    h->status = (uint8_t)node->status;
+    h->agent_connected = node->agent_connected;
+    h->has_gpus = node->gpus > 0;
+    h->free.cpu += (int32_t)node->cpu - (int32_t)s->cpu;
+    h->free.memory_mib += (int32_t)node->memory_mib - (int32_t)s->memory_mib;
+    h->free.gpus += (int32_t)node->gpus - (int32_t)s->gpus;
+}
+
 /* Take over a checked description; class is counted already. What tasks hold is kept. */
 static void describe(struct view *v, uint32_t slot, const struct view_node *node, uint32_t class)
 {
     struct view_slot *s = &v->slots[slot];
-    bool is_new = !s->used;
-    if (is_new) {
-        s->used = true;
-        s->id = node->id;
-    } else {
+    if (v->hot[slot].used) {
+        view_index_forget(v, slot);
         count_capacity(v, s, false);
         mem_free(v->mem, s->ec2_instance_id, s->n_ec2_instance_id + (size_t)1);
     }
+    describe_hot(v, slot, node, class);
     s->owner = node->owner;
-    s->class = class;
-    s->status = (uint8_t)node->status;
-    s->agent_connected = node->agent_connected;
-    s->free.cpu += (int32_t)node->cpu - (int32_t)s->cpu;
-    s->free.memory_mib += (int32_t)node->memory_mib - (int32_t)s->memory_mib;
-    s->free.gpus += (int32_t)node->gpus - (int32_t)s->gpus;
     s->cpu = node->cpu;
     s->memory_mib = node->memory_mib;
     s->gpus = node->gpus;
@@ -181,7 +206,22 @@ static void describe(struct view *v, uint32_t slot, const struct view_node *node
     }
     set_reserved(v, s, node);
     count_capacity(v, s, true);
+    v->epoch++;
     view_index_note(v, slot);
+}
+
+/* mem gives no boundaries, so the block is one line longer than its content. */
+static void hot_grow(struct view *v, uint32_t cap)
+{
+    char *block = mem_alloc(v->mem, hot_size(cap));
+    size_t off = (uintptr_t)block % sizeof(struct view_hot);
+    struct view_hot *hot = (void *)(block + (off == 0 ? 0 : sizeof(struct view_hot) - off));
+    if (v->cap_slots > 0) {
+        memcpy(hot, v->hot, v->cap_slots * sizeof *hot);
+        mem_free(v->mem, v->hot_block, hot_size(v->cap_slots));
+    }
+    v->hot = hot;
+    v->hot_block = block;
 }
 
 /* Room for one more node in every array indexed by slot. */
@@ -195,7 +235,9 @@ static void slots_grow(struct view *v)
     v->slots = mem_resize(v->mem, v->slots, old * sizeof *v->slots, cap * sizeof *v->slots);
     v->free_slots =
         mem_resize(v->mem, v->free_slots, old * sizeof *v->free_slots, cap * sizeof *v->free_slots);
+    hot_grow(v, cap);
     v->cap_slots = cap;
+    view_index_grow(v, old);
 }
 
 int view_node_add(struct view *v, const struct view_node *node, uint32_t *ret_slot, struct err *err)
@@ -228,7 +270,7 @@ int view_node_set(struct view *v, uint32_t slot, const struct view_node *node, s
 {
     uint32_t class;
     assert(view_has(v, slot));
-    assert(id_eq(v->slots[slot].id, node->id));
+    assert(id_eq(v->hot[slot].id, node->id));
     int rv = check_node(node, err);
     if (rv == 0) {
         rv = view_class_get(v, node, &class, err);
@@ -236,9 +278,9 @@ int view_node_set(struct view *v, uint32_t slot, const struct view_node *node, s
     if (rv != 0) {
         return rv;
     }
-    uint32_t old = v->slots[slot].class;
+    uint32_t old = v->hot[slot].class;
     for (uint32_t i = 0; i < v->slots[slot].n_groups && class != old; i++) {
-        view_group_forget(v, v->slots[slot].groups[i]);
+        view_group_forget(v, view_slot_groups(&v->slots[slot])[i]);
     }
     describe(v, slot, node, class);
     view_class_put(v, old);
@@ -248,14 +290,14 @@ int view_node_set(struct view *v, uint32_t slot, const struct view_node *node, s
 void view_node_set_status(struct view *v, uint32_t slot, enum view_status status)
 {
     assert(view_has(v, slot));
-    v->slots[slot].status = (uint8_t)status;
+    v->hot[slot].status = (uint8_t)status;
     view_index_note(v, slot);
 }
 
 void view_node_set_connected(struct view *v, uint32_t slot, bool agent_connected)
 {
     assert(view_has(v, slot));
-    v->slots[slot].agent_connected = agent_connected;
+    v->hot[slot].agent_connected = agent_connected;
     view_index_note(v, slot);
 }
 
@@ -264,7 +306,7 @@ void view_node_remove(struct view *v, uint32_t slot)
     assert(view_has(v, slot));
     struct view_slot *s = &v->slots[slot];
     while (s->n_groups > 0) {
-        uint32_t group = s->groups[s->n_groups - 1];
+        uint32_t group = view_slot_groups(s)[s->n_groups - 1];
         view_group_change(v, group, slot, -(int32_t)view_group_count(v, group, slot));
     }
     for (uint32_t i = 0; i < v->n_reservations; i++) {
@@ -273,10 +315,11 @@ void view_node_remove(struct view *v, uint32_t slot)
         }
     }
     view_index_forget(v, slot);
-    map_remove(&v->by_id, id_hash(s->id), slot, slot_hash, v);
+    map_remove(&v->by_id, id_hash(v->hot[slot].id), slot, slot_hash, v);
     count_capacity(v, s, false);
-    view_class_put(v, s->class);
-    slot_clear(v, s);
+    view_class_put(v, v->hot[slot].class);
+    slot_clear(v, slot);
+    v->epoch++;
     v->free_slots[v->n_free_slots++] = slot;
     v->n_nodes--;
 }
@@ -290,7 +333,7 @@ uint32_t view_slots(const struct view *v)
 
 bool view_has(const struct view *v, uint32_t slot)
 {
-    return slot < v->n_slots && v->slots[slot].used;
+    return slot < v->n_slots && v->hot[slot].used;
 }
 
 uint32_t view_n_nodes(const struct view *v)
@@ -307,13 +350,13 @@ uint32_t view_owner(const struct view *v, uint32_t slot)
 struct id view_id(const struct view *v, uint32_t slot)
 {
     assert(view_has(v, slot));
-    return v->slots[slot].id;
+    return v->hot[slot].id;
 }
 
 struct view_free view_free_of(const struct view *v, uint32_t slot)
 {
     assert(view_has(v, slot));
-    return v->slots[slot].free;
+    return v->hot[slot].free;
 }
 
 uint32_t view_ports(const struct view *v, uint32_t slot, struct view_port *ret, uint32_t max)
@@ -345,39 +388,41 @@ uint32_t view_group_total(const struct view *v, struct str group)
 static bool subject_attribute(const void *ctx, struct str name, struct str *ret_value)
 {
     const struct view_subject *s = ctx;
-    return view_class_attribute(&s->view->classes[s->slot->class], name, ret_value);
+    return view_class_attribute(&s->view->classes[s->view->hot[s->slot].class], name, ret_value);
 }
 
 static bool subject_group(const void *ctx, uint32_t i, struct str *ret_group)
 {
     const struct view_subject *s = ctx;
-    if (i >= s->slot->n_groups) {
+    struct view_slot *slot = &s->view->slots[s->slot];
+    if (i >= slot->n_groups) {
         return false;
     }
-    const struct view_group *g = &s->view->groups[s->slot->groups[i]];
+    const struct view_group *g = &s->view->groups[view_slot_groups(slot)[i]];
     *ret_group = str_make(g->name, g->n_name);
     return true;
 }
 
 void view_query_node(struct view_subject *subject, struct query_node *ret)
 {
-    const struct view_slot *s = subject->slot;
+    const struct view_slot *s = &subject->view->slots[subject->slot];
+    const struct view_hot *h = &subject->view->hot[subject->slot];
     *ret = (struct query_node){
         .ctx = subject,
         .attribute = subject_attribute,
         .group = subject_group,
-        .agent_version = view_class_version(&subject->view->classes[s->class]),
+        .agent_version = view_class_version(&subject->view->classes[h->class]),
         .ec2_instance_id = str_make(s->ec2_instance_id, s->n_ec2_instance_id),
         .registered_at_ms = s->registered_at_ms,
-        .n_running_tasks = s->free.n_tasks,
-        .agent_connected = s->agent_connected,
+        .n_running_tasks = h->free.n_tasks,
+        .agent_connected = h->agent_connected,
     };
 }
 
 bool view_match(const struct view *v, uint32_t slot, const struct query *q)
 {
     assert(view_has(v, slot));
-    struct view_subject subject = {v, &v->slots[slot]};
+    struct view_subject subject = {v, slot};
     struct query_node node;
     view_query_node(&subject, &node);
     return query_match(q, &node);
@@ -397,17 +442,18 @@ int view_check(const struct view *v, uint32_t slot, const struct view_take *take
 {
     assert(view_has(v, slot));
     const struct view_slot *s = &v->slots[slot];
-    if ((int64_t)take->cpu > s->free.cpu) {
+    const struct view_free *free = &v->hot[slot].free;
+    if ((int64_t)take->cpu > free->cpu) {
         return err_set(err, ERR_UNAVAILABLE, "needs %u CPU units, %d are available", take->cpu,
-                       s->free.cpu);
+                       free->cpu);
     }
-    if ((int64_t)take->memory_mib > s->free.memory_mib) {
+    if ((int64_t)take->memory_mib > free->memory_mib) {
         return err_set(err, ERR_UNAVAILABLE, "needs %u MiB of memory, %d are available",
-                       take->memory_mib, s->free.memory_mib);
+                       take->memory_mib, free->memory_mib);
     }
-    if ((int64_t)take->gpus > s->free.gpus) {
+    if ((int64_t)take->gpus > free->gpus) {
         return err_set(err, ERR_UNAVAILABLE, "needs %u GPUs, %d are available", take->gpus,
-                       s->free.gpus);
+                       free->gpus);
     }
     for (uint32_t i = 0; i < take->n_ports; i++) {
         const struct view_port *p = &take->ports[i];
@@ -423,17 +469,8 @@ int view_check(const struct view *v, uint32_t slot, const struct view_take *take
     return 0;
 }
 
-void view_book(struct view *v, uint32_t slot, const struct view_take *take, uint32_t group)
+static void book_ports(struct view *v, struct view_slot *s, const struct view_take *take)
 {
-    assert(view_has(v, slot));
-    struct view_slot *s = &v->slots[slot];
-    assert(take->cpu <= VIEW_AMOUNT_MAX);
-    assert(take->memory_mib <= VIEW_AMOUNT_MAX);
-    assert(take->gpus <= VIEW_AMOUNT_MAX);
-    s->free.cpu -= (int32_t)take->cpu;
-    s->free.memory_mib -= (int32_t)take->memory_mib;
-    s->free.gpus -= (int32_t)take->gpus;
-    s->free.n_tasks++;
     for (uint32_t i = 0; i < take->n_ports; i++) {
         const struct view_port *p = &take->ports[i];
         assert(range_ok(p->first, p->count, p->proto));
@@ -443,43 +480,95 @@ void view_book(struct view *v, uint32_t slot, const struct view_take *take, uint
             s->cursor[p->proto] = next > s->dynamic_last ? s->dynamic_first : (uint16_t)next;
         }
     }
+}
+
+void view_book(struct view *v, uint32_t slot, const struct view_take *take, uint32_t group,
+               uint32_t n)
+{
+    assert(view_has(v, slot));
+    assert(take->cpu <= VIEW_AMOUNT_MAX);
+    assert(take->memory_mib <= VIEW_AMOUNT_MAX);
+    assert(take->gpus <= VIEW_AMOUNT_MAX);
+    assert(n == 1 || take->n_ports == 0);
+    struct view_free *free = &v->hot[slot].free;
+    free->cpu -= (int32_t)(n * take->cpu);
+    free->memory_mib -= (int32_t)(n * take->memory_mib);
+    free->gpus -= (int32_t)(n * take->gpus);
+    free->n_tasks += n;
+    if (take->n_ports > 0) {
+        book_ports(v, &v->slots[slot], take);
+    }
     if (group != NO_GROUP) {
-        view_group_change(v, group, slot, 1);
+        view_group_change(v, group, slot, (int32_t)n);
     }
     view_index_note(v, slot);
 }
 
-void view_unbook(struct view *v, uint32_t slot, const struct view_take *take, uint32_t group)
+void view_unbook(struct view *v, uint32_t slot, const struct view_take *take, uint32_t group,
+                 uint32_t n)
 {
     assert(view_has(v, slot));
-    struct view_slot *s = &v->slots[slot];
-    assert(s->free.n_tasks > 0);
-    s->free.cpu += (int32_t)take->cpu;
-    s->free.memory_mib += (int32_t)take->memory_mib;
-    s->free.gpus += (int32_t)take->gpus;
-    s->free.n_tasks--;
+    assert(n == 1 || take->n_ports == 0);
+    struct view_free *free = &v->hot[slot].free;
+    assert(free->n_tasks >= n);
+    free->cpu += (int32_t)(n * take->cpu);
+    free->memory_mib += (int32_t)(n * take->memory_mib);
+    free->gpus += (int32_t)(n * take->gpus);
+    free->n_tasks -= n;
     for (uint32_t i = 0; i < take->n_ports; i++) {
         const struct view_port *p = &take->ports[i];
-        portset_remove(&s->held[p->proto], p->first, p->count);
+        portset_remove(&v->slots[slot].held[p->proto], p->first, p->count);
     }
     if (group != NO_GROUP) {
-        view_group_change(v, group, slot, -1);
+        view_group_change(v, group, slot, -(int32_t)n);
     }
     view_index_note(v, slot);
+}
+
+uint32_t view_group_open(struct view *v, struct str name)
+{
+    return view_group_hold(v, name);
+}
+
+void view_group_close(struct view *v, uint32_t group)
+{
+    view_group_release(v, group);
+}
+
+/* The group of a task that takes something; held until view_group_release(). */
+static uint32_t hold_group(struct view *v, const struct view_take *take)
+{
+    if (take->group_ref == 0) {
+        return view_group_hold(v, take->group);
+    }
+    uint32_t group = take->group_ref - 1;
+    assert(group < v->n_groups);
+    v->groups[group].n_holds++;
+    return group;
+}
+
+void view_take_n(struct view *v, uint32_t slot, const struct view_take *take, uint32_t n)
+{
+    uint32_t group = hold_group(v, take);
+    view_book(v, slot, take, group, n);
+    view_group_release(v, group);
+}
+
+void view_give_n(struct view *v, uint32_t slot, const struct view_take *take, uint32_t n)
+{
+    uint32_t group = take->group_ref == 0 ? view_group_find(v, take->group) : take->group_ref - 1;
+    assert((group == NO_GROUP) == (take->group_ref == 0 && take->group.n == 0));
+    view_unbook(v, slot, take, group, n);
 }
 
 void view_take(struct view *v, uint32_t slot, const struct view_take *take)
 {
-    uint32_t group = view_group_hold(v, take->group);
-    view_book(v, slot, take, group);
-    view_group_release(v, group);
+    view_take_n(v, slot, take, 1);
 }
 
 void view_give(struct view *v, uint32_t slot, const struct view_take *take)
 {
-    uint32_t group = view_group_find(v, take->group);
-    assert((group == NO_GROUP) == (take->group.n == 0));
-    view_unbook(v, slot, take, group);
+    view_give_n(v, slot, take, 1);
 }
 
 /* --- reservations ----------------------------------------------------------------------------- */
@@ -489,10 +578,10 @@ uint64_t view_mark(const struct view *v)
     return v->n_settled + v->n_reservations;
 }
 
-void view_reserve(struct view *v, uint32_t slot, const struct view_take *take)
+void view_reserve_n(struct view *v, uint32_t slot, const struct view_take *take, uint32_t n)
 {
-    uint32_t group = view_group_hold(v, take->group);
-    view_book(v, slot, take, group);
+    uint32_t group = hold_group(v, take);
+    view_book(v, slot, take, group, n);
     view_group_release(v, group);
     v->reservations = view_grow(v->mem, v->reservations, v->n_reservations, &v->cap_reservations,
                                 sizeof *v->reservations);
@@ -503,12 +592,18 @@ void view_reserve(struct view *v, uint32_t slot, const struct view_take *take)
         .memory_mib = take->memory_mib,
         .gpus = take->gpus,
         .group = group,
+        .n_tasks = n,
         .n_ports = take->n_ports,
     };
     if (take->n_ports > 0) {
         r->ports = mem_alloc(v->mem, take->n_ports * sizeof *r->ports);
         memcpy(r->ports, take->ports, take->n_ports * sizeof *r->ports);
     }
+}
+
+void view_reserve(struct view *v, uint32_t slot, const struct view_take *take)
+{
+    view_reserve_n(v, slot, take, 1);
 }
 
 /* End a reservation; nothing is left to do where its node was removed. */
@@ -520,7 +615,7 @@ static void reservation_drop(struct view *v, struct view_reservation *r)
                                  .gpus = r->gpus,
                                  .ports = r->ports,
                                  .n_ports = r->n_ports};
-        view_unbook(v, r->slot, &take, r->group);
+        view_unbook(v, r->slot, &take, r->group, r->n_tasks);
     }
     mem_free(v->mem, r->ports, r->n_ports * sizeof *r->ports);
 }

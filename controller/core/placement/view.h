@@ -96,7 +96,8 @@ struct view_take {
     uint32_t gpus;
     const struct view_port *ports; /* Do not overlap each other within one protocol. */
     uint32_t n_ports;
-    struct str group; /* "service:NAME", "family:NAME" or the user's; empty counts nowhere. */
+    struct str group;   /* "service:NAME", "family:NAME" or the user's; empty counts nowhere. */
+    uint32_t group_ref; /* 1 + view_group_open(): then the name is not looked at; else 0. */
 };
 
 /* What is left on a node, reservations included. */
@@ -158,9 +159,19 @@ int view_check(const struct view *v, uint32_t slot, const struct view_take *take
 void view_take(struct view *v, uint32_t slot, const struct view_take *take);
 void view_give(struct view *v, uint32_t slot, const struct view_take *take);
 
+/* The same for n equal tasks without ports. */
+void view_take_n(struct view *v, uint32_t slot, const struct view_take *take, uint32_t n);
+void view_give_n(struct view *v, uint32_t slot, const struct view_take *take, uint32_t n);
+
+/* A number for a group, valid until closed, for callers who name the same one again and again
+ * (view_take.group_ref). The name is not empty. */
+uint32_t view_group_open(struct view *v, struct str name);
+void view_group_close(struct view *v, uint32_t group);
+
 /* Reservations, see above. The mark is the number of reservations made so far. */
 uint64_t view_mark(const struct view *v);
 void view_reserve(struct view *v, uint32_t slot, const struct view_take *take);
+void view_reserve_n(struct view *v, uint32_t slot, const struct view_take *take, uint32_t n);
 void view_settle(struct view *v, uint64_t before);  /* Drop those made before the mark. */
 void view_rollback(struct view *v, uint64_t since); /* Drop those made after the mark. */
 

@@ -22,15 +22,17 @@ static bool ports_ok(const struct portset *set)
 static bool slot_ok(const struct view *v, uint32_t slot, struct err *err)
 {
     const struct view_slot *s = &v->slots[slot];
+    const struct view_hot *h = &v->hot[slot];
+    const uint32_t *groups = view_slot_groups(&v->slots[slot]);
     uint32_t in_groups = 0;
-    if (!s->used) {
+    if (!h->used) {
         return true;
     }
-    if (s->free.cpu > (int32_t)s->cpu || s->free.memory_mib > (int32_t)s->memory_mib ||
-        s->free.gpus > (int32_t)s->gpus) {
+    if (h->free.cpu > (int32_t)s->cpu || h->free.memory_mib > (int32_t)s->memory_mib ||
+        h->free.gpus > (int32_t)s->gpus || h->has_gpus != (s->gpus > 0)) {
         return wrong(err, slot, "more is free than there is");
     }
-    if (view_find(v, s->id) != slot || s->class >= v->n_classes) {
+    if (view_find(v, h->id) != slot || h->class >= v->n_classes) {
         return wrong(err, slot, "not in the index, or without a class");
     }
     for (int p = 0; p < VIEW_PROTO_N; p++) {
@@ -39,19 +41,19 @@ static bool slot_ok(const struct view *v, uint32_t slot, struct err *err)
         }
     }
     for (uint32_t i = 0; i < s->n_groups; i++) {
-        uint32_t n = view_group_count(v, s->groups[i], slot);
+        uint32_t n = view_group_count(v, groups[i], slot);
         if (n == 0) {
             return wrong(err, slot, "lists a group without tasks");
         }
         in_groups += n;
     }
-    return in_groups <= s->free.n_tasks || wrong(err, slot, "more tasks in groups than tasks");
+    return in_groups <= h->free.n_tasks || wrong(err, slot, "more tasks in groups than tasks");
 }
 
 /* Do the counts by value add up to the tasks on nodes that have the attribute? */
 static bool spreads_ok(const struct view *v, const struct view_group *g)
 {
-    for (int i = 0; i < GROUP_SPREADS; i++) {
+    for (uint32_t i = 0; i < g->n_spreads; i++) {
         const struct group_spread *spread = &g->spreads[i];
         if (spread->serial == 0 || v->domains[spread->domain].serial != spread->serial) {
             continue;
@@ -64,7 +66,7 @@ static bool spreads_ok(const struct view *v, const struct view_group *g)
         for (uint32_t k = 0; k < g->cap; k++) {
             struct str value;
             if (g->counts[k].slot != VIEW_NONE &&
-                view_class_attribute(&v->classes[v->slots[g->counts[k].slot].class],
+                view_class_attribute(&v->classes[v->hot[g->counts[k].slot].class],
                                      str_make(d->name, d->n_name), &value)) {
                 n_on_nodes += g->counts[k].n;
             }
@@ -114,10 +116,10 @@ bool view_audit(const struct view *v, struct err *err)
         if (!slot_ok(v, i, err)) {
             return false;
         }
-        n_nodes += s->used;
-        n_gpu_nodes += s->used && s->gpus > 0;
-        total_cpu += s->used ? s->cpu : 0;
-        total_memory_mib += s->used ? s->memory_mib : 0;
+        n_nodes += v->hot[i].used;
+        n_gpu_nodes += v->hot[i].used && s->gpus > 0;
+        total_cpu += v->hot[i].used ? s->cpu : 0;
+        total_memory_mib += v->hot[i].used ? s->memory_mib : 0;
     }
     for (uint32_t i = 0; i < v->n_classes; i++) {
         n_in_classes += v->classes[i].n_nodes;

@@ -49,6 +49,7 @@ static uint32_t query_slot(struct view *v)
     }
     map_remove(&v->query_by_text, v->queries[oldest].hash, oldest, text_hash, v);
     query_release(v, &v->queries[oldest]);
+    v->epoch++;
     return oldest;
 }
 
@@ -82,7 +83,7 @@ bool view_query_is_static(const struct view *v, uint32_t query)
 bool view_query_selects(struct view *v, uint32_t query, uint32_t slot)
 {
     struct view_query *q = &v->queries[query];
-    uint32_t class = v->slots[slot].class;
+    uint32_t class = v->hot[slot].class;
     if (!view_query_is_static(v, query)) {
         return view_match(v, slot, q->query);
     }
@@ -144,6 +145,7 @@ static uint32_t domain_slot(struct view *v)
 static void domain_init(struct view *v, struct view_domain *d, struct str attribute)
 {
     memset(d, 0, sizeof *d);
+    v->epoch++;
     d->name = mem_dup(v->mem, attribute.p, attribute.n);
     d->n_name = (uint32_t)attribute.n;
     d->serial = ++v->clock;

@@ -176,6 +176,7 @@ int view_class_get(struct view *v, const struct view_node *node, uint32_t *ret, 
         made.zone = view_zone_get(v, &made);
         v->classes[class] = made;
         v->class_epoch++;
+        v->epoch++;
         map_put(&v->by_bytes, made.hash, class, class_hash, v);
         view_caches_forget(v, class);
     }

@@ -42,6 +42,7 @@ uint32_t view_group_hold(struct view *v, struct str name)
             v->free_groups =
                 view_grow(v->mem, v->free_groups, v->n_groups, &cap, sizeof *v->free_groups);
             group = v->n_groups++;
+            v->epoch++; /* The array may have moved. */
         }
         struct view_group *g = &v->groups[group];
         memset(g, 0, sizeof *g);
@@ -60,11 +61,12 @@ static void spread_drop(struct view *v, struct group_spread *spread)
 {
     mem_free(v->mem, spread->counts, spread->n * sizeof *spread->counts);
     memset(spread, 0, sizeof *spread);
+    v->epoch++;
 }
 
 static void group_close(struct view *v, struct view_group *g)
 {
-    for (int i = 0; i < GROUP_SPREADS; i++) {
+    for (uint32_t i = 0; i < g->n_spreads; i++) {
         spread_drop(v, &g->spreads[i]);
     }
     mem_free(v->mem, g->name, g->n_name + (size_t)1);
@@ -149,17 +151,30 @@ static void counts_remove(struct view_group *g, uint32_t hole)
     g->n_counts--;
 }
 
+void view_slot_groups_close(struct view *v, struct view_slot *s)
+{
+    mem_free(v->mem, s->more_groups, s->cap_groups * sizeof *s->more_groups);
+}
+
 static void slot_add_group(struct view *v, struct view_slot *s, uint32_t group)
 {
-    s->groups = view_grow(v->mem, s->groups, s->n_groups, &s->cap_groups, sizeof *s->groups);
-    s->groups[s->n_groups++] = group;
+    if (s->more_groups == NULL && s->n_groups == SLOT_GROUPS) {
+        s->cap_groups = 2 * SLOT_GROUPS;
+        s->more_groups = mem_alloc(v->mem, s->cap_groups * sizeof *s->more_groups);
+        memcpy(s->more_groups, s->few_groups, sizeof s->few_groups);
+    } else if (s->more_groups != NULL) {
+        s->more_groups =
+            view_grow(v->mem, s->more_groups, s->n_groups, &s->cap_groups, sizeof *s->more_groups);
+    }
+    view_slot_groups(s)[s->n_groups++] = group;
 }
 
 static void slot_remove_group(struct view_slot *s, uint32_t group)
 {
+    uint32_t *groups = view_slot_groups(s);
     for (uint32_t i = 0; i < s->n_groups; i++) {
-        if (s->groups[i] == group) {
-            s->groups[i] = s->groups[--s->n_groups];
+        if (groups[i] == group) {
+            groups[i] = groups[--s->n_groups];
             return;
         }
     }
@@ -170,7 +185,7 @@ static void slot_remove_group(struct view_slot *s, uint32_t group)
 
 static void spread_add(struct view *v, struct group_spread *spread, uint32_t slot, uint32_t n)
 {
-    uint32_t value = view_domain_of(v, spread->domain, v->slots[slot].class);
+    uint32_t value = view_domain_of(v, spread->domain, v->hot[slot].class);
     if (value == NO_DOMAIN) {
         return;
     }
@@ -193,12 +208,15 @@ static bool spread_valid(const struct view *v, const struct group_spread *spread
 static struct group_spread *spread_place(struct view *v, struct view_group *g, uint32_t domain)
 {
     struct group_spread *oldest = &g->spreads[0];
-    for (int i = 0; i < GROUP_SPREADS; i++) {
+    for (uint32_t i = 0; i < g->n_spreads; i++) {
         struct group_spread *spread = &g->spreads[i];
         if (spread_valid(v, spread) && spread->domain == domain) {
             return spread;
         }
         oldest = spread->used_at < oldest->used_at ? spread : oldest;
+    }
+    if (g->n_spreads < GROUP_SPREADS) {
+        return &g->spreads[g->n_spreads++];
     }
     spread_drop(v, oldest);
     return oldest;
@@ -223,7 +241,7 @@ const struct group_spread *view_group_spread(struct view *v, uint32_t group, uin
 
 void view_group_forget(struct view *v, uint32_t group)
 {
-    for (int i = 0; i < GROUP_SPREADS; i++) {
+    for (uint32_t i = 0; i < v->groups[group].n_spreads; i++) {
         spread_drop(v, &v->groups[group].spreads[i]);
     }
 }
@@ -243,7 +261,7 @@ void view_group_change(struct view *v, uint32_t group, uint32_t slot, int32_t de
     assert((int64_t)g->counts[at].n + delta >= 0);
     g->counts[at].n += (uint32_t)delta;
     g->n_tasks += (uint32_t)delta;
-    for (int i = 0; i < GROUP_SPREADS; i++) {
+    for (uint32_t i = 0; i < g->n_spreads; i++) {
         if (spread_valid(v, &g->spreads[i])) {
             spread_add(v, &g->spreads[i], slot, (uint32_t)delta);
         }

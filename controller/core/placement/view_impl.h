@@ -57,23 +57,50 @@ struct view_group {
     uint32_t n_name;
     char *name;
     uint64_t hash;
-    uint32_t n_counts; /* Nodes with a task of the group. */
-    uint32_t cap;      /* Power of two, or 0. */
+    uint32_t n_counts;  /* Nodes with a task of the group. */
+    uint32_t cap;       /* Power of two, or 0. */
+    uint32_t n_spreads; /* Places of `spreads` that were ever used. */
     struct group_count *counts;
     struct group_spread spreads[GROUP_SPREADS];
 };
 
-struct view_slot {
+/* By which amount nodes are ordered first. */
+enum view_order_by { ORDER_CPU, ORDER_MEMORY, ORDER_N };
+
+/* Where a node is in an order: on the shelf of this zone and these GPUs, under view_hot.keys. */
+struct view_position {
+    uint8_t zone;
+    uint8_t gpu;
+    bool on;    /* On that shelf. */
+    bool noted; /* It changed since. */
+};
+
+/* What every placement looks at and changes: one cache line a node. */
+struct view_hot {
+    struct view_free free;
     struct id id;
+    uint32_t class;
     bool used;
     bool agent_connected;
     uint8_t status;
+    bool has_gpus;
+    uint64_t keys[ORDER_N];
+    struct view_position at[ORDER_N];
+};
+_Static_assert(sizeof(struct view_hot) == 64, "one cache line");
+
+#define SLOT_GROUPS 10u /* Groups of a node kept in its own memory. */
+
+/* The rest of a node. */
+struct view_slot {
+    uint32_t n_groups; /* Distinct groups of the tasks here. */
+    uint32_t cap_groups;
+    uint32_t few_groups[SLOT_GROUPS];
+    uint32_t *more_groups; /* All of them, when they are more; else NULL. */
     uint32_t owner;
-    uint32_t class;
     uint32_t cpu; /* Capacity. */
     uint32_t memory_mib;
     uint32_t gpus;
-    struct view_free free;
     uint64_t registered_at_ms;
     char *ec2_instance_id;
     uint32_t n_ec2_instance_id;
@@ -82,9 +109,6 @@ struct view_slot {
     uint16_t cursor[VIEW_PROTO_N]; /* Where the search for a dynamic port starts. */
     struct portset held[VIEW_PROTO_N];
     struct portset reserved[VIEW_PROTO_N];
-    uint32_t n_groups; /* Distinct groups of the tasks here. */
-    uint32_t cap_groups;
-    uint32_t *groups;
 };
 
 struct view_reservation {
@@ -93,6 +117,7 @@ struct view_reservation {
     uint32_t memory_mib;
     uint32_t gpus;
     uint32_t group;
+    uint32_t n_tasks; /* 1 where there are ports. */
     uint32_t n_ports;
     struct view_port *ports;
 };
@@ -133,9 +158,6 @@ struct view_domain {
     struct map by_value;
 };
 
-/* By which amount nodes are ordered first. */
-enum view_order_by { ORDER_CPU, ORDER_MEMORY, ORDER_N };
-
 /* Shelves by GPUs: nodes that have none; nodes with 0, 1, ... 15 free; with more. */
 enum { GPU_NODE_WITHOUT, GPU_NODE_0, GPU_MANY = GPU_NODE_0 + 16, GPU_N };
 
@@ -143,21 +165,12 @@ struct zone_shelves {
     struct shelf shelves[GPU_N];
 };
 
-/* Where a node is in an order. */
-struct view_position {
-    uint64_t key;
-    uint8_t zone;
-    uint8_t gpu;
-    bool on;    /* On the shelf these name. */
-    bool noted; /* It changed since. */
-};
-
 struct view_order {
+    bool used;                          /* Somebody asked for it. */
     struct zone_shelves *zones[ZONE_N]; /* NULL until needed. */
-    uint32_t cap;
-    struct view_position *positions; /* By slot. */
     uint32_t n_noted;
-    uint32_t *noted;
+    uint32_t *noted;  /* Room for all slots. */
+    uint64_t n_moves; /* Nodes put elsewhere so far: positions found before are stale. */
 };
 
 struct view {
@@ -169,10 +182,16 @@ struct view {
     uint64_t total_cpu; /* Capacity of all nodes. */
     uint64_t total_memory_mib;
     struct view_slot *slots;
+    struct view_hot *hot; /* Likewise by slot; on a boundary of cache lines within hot_block. */
+    void *hot_block;
     uint32_t *free_slots;
     uint32_t n_free_slots;
     struct map by_id;
     struct view_order orders[ORDER_N];
+    struct shelf_env env;  /* Of the shelves. */
+    uint64_t n_changes;    /* Of free amounts and states of nodes. */
+    uint32_t last_changed; /* The slot of the last one. */
+    uint64_t epoch;        /* Counts what makes a prepared request stale. */
 
     struct view_zone zones[ZONE_N];
     uint64_t class_epoch; /* Counts new classes. */
@@ -210,14 +229,16 @@ struct view {
 /* Grow an array of n elements of `size` to hold at least one more; new ones are zeroed. */
 void *view_grow(const struct mem *mem, void *array, uint32_t n, uint32_t *cap, size_t size);
 
-static inline bool view_available(const struct view_slot *s)
+static inline bool view_available(const struct view_hot *h)
 {
-    return s->used && s->status == VIEW_ACTIVE && s->agent_connected;
+    return h->used && h->status == VIEW_ACTIVE && h->agent_connected;
 }
 
-/* Account for one task more or less; group may be NO_GROUP. */
-void view_book(struct view *v, uint32_t slot, const struct view_take *take, uint32_t group);
-void view_unbook(struct view *v, uint32_t slot, const struct view_take *take, uint32_t group);
+/* Account for n equal tasks more or less; group may be NO_GROUP. */
+void view_book(struct view *v, uint32_t slot, const struct view_take *take, uint32_t group,
+               uint32_t n);
+void view_unbook(struct view *v, uint32_t slot, const struct view_take *take, uint32_t group,
+                 uint32_t n);
 
 /* The port that stands in the way of [first, first + count), or PORT_NONE. */
 uint16_t view_port_conflict(const struct view_slot *s, unsigned proto, uint16_t first,
@@ -226,7 +247,7 @@ uint16_t view_port_conflict(const struct view_slot *s, unsigned proto, uint16_t 
 /* What a query asks about a node. */
 struct view_subject {
     const struct view *view;
-    const struct view_slot *slot;
+    uint32_t slot;
 };
 void view_query_node(struct view_subject *subject, struct query_node *ret);
 
@@ -251,6 +272,13 @@ void view_group_release(struct view *v, uint32_t group);
 
 uint32_t view_group_count(const struct view *v, uint32_t group, uint32_t slot);
 
+/* The groups of a node. */
+static inline uint32_t *view_slot_groups(struct view_slot *s)
+{
+    return s->more_groups == NULL ? s->few_groups : s->more_groups;
+}
+void view_slot_groups_close(struct view *v, struct view_slot *s);
+
 /* Add delta (+1, -1, or minus all) to the count of a group on a node. */
 void view_group_change(struct view *v, uint32_t group, uint32_t slot, int32_t delta);
 
@@ -268,12 +296,36 @@ void view_groups_close(struct view *v);
 uint8_t view_zone_get(struct view *v, const struct view_class *c);
 void view_zone_put(struct view *v, uint8_t zone);
 
-/* A node changed; a node is about to go. */
-void view_index_note(struct view *v, uint32_t slot);
+/* A node changed. */
+static inline void view_index_note(struct view *v, uint32_t slot)
+{
+    struct view_hot *h = &v->hot[slot];
+    v->n_changes++;
+    v->last_changed = slot;
+    for (int by = 0; by < ORDER_N; by++) {
+        struct view_order *o = &v->orders[by];
+        if (o->used && !h->at[by].noted) {
+            h->at[by].noted = true;
+            o->noted[o->n_noted++] = slot;
+        }
+    }
+}
+
+/* Room for more slots; a node is about to go. */
+void view_index_grow(struct view *v, uint32_t old_cap);
 void view_index_forget(struct view *v, uint32_t slot);
+
+/* The key of a node as it is now. */
+static inline uint64_t view_index_key(const struct view_hot *h, enum view_order_by by)
+{
+    uint64_t cpu = (uint32_t)h->free.cpu;
+    uint64_t memory = (uint32_t)h->free.memory_mib;
+    return by == ORDER_CPU ? cpu << 32 | memory : memory << 32 | cpu;
+}
 
 /* The order, brought up to date; valid until the view changes. */
 const struct view_order *view_index_get(struct view *v, enum view_order_by by);
+struct id view_index_id(const void *v, uint32_t slot); /* For struct shelf_env. */
 bool view_index_audit(const struct view *v);
 void view_index_close(struct view *v);
 

@@ -44,58 +44,80 @@ void view_zone_put(struct view *v, uint8_t zone)
 
 /* --- one node --------------------------------------------------------------------------------- */
 
-static uint8_t gpu_shelf(const struct view_slot *s)
+struct id view_index_id(const void *v, uint32_t slot)
 {
-    if (s->gpus == 0) {
+    const struct view *view = v;
+    return view->hot[slot].id;
+}
+
+static uint8_t gpu_shelf(const struct view_hot *h)
+{
+    if (!h->has_gpus) {
         return GPU_NODE_WITHOUT;
     }
-    return s->free.gpus < GPU_MANY - GPU_NODE_0 ? (uint8_t)(GPU_NODE_0 + s->free.gpus) : GPU_MANY;
-}
-
-static uint64_t key_of(const struct view_slot *s, enum view_order_by by)
-{
-    uint64_t cpu = (uint32_t)s->free.cpu;
-    uint64_t memory = (uint32_t)s->free.memory_mib;
-    return by == ORDER_CPU ? cpu << 32 | memory : memory << 32 | cpu;
-}
-
-static void take_off(struct view *v, struct view_order *o, uint32_t slot)
-{
-    struct view_position *p = &o->positions[slot];
-    if (p->on) {
-        struct shelf_entry e = {.key = p->key, .id = v->slots[slot].id};
-        shelf_remove(&o->zones[p->zone]->shelves[p->gpu], v->mem, &e);
-        p->on = false;
-    }
+    return h->free.gpus < GPU_MANY - GPU_NODE_0 ? (uint8_t)(GPU_NODE_0 + h->free.gpus) : GPU_MANY;
 }
 
 /* Nodes that can take nothing at all are on no shelf. */
+static bool belongs(const struct view_hot *h)
+{
+    return view_available(h) && h->free.cpu >= 0 && h->free.memory_mib >= 0 && h->free.gpus >= 0;
+}
+
+static void take_off(struct view *v, enum view_order_by by, uint32_t slot)
+{
+    struct view_hot *h = &v->hot[slot];
+    struct view_position *p = &h->at[by];
+    struct shelf_entry e = {h->keys[by], h->id, slot, (uint8_t)(h->class % SHELF_TAGS)};
+    shelf_remove(&v->orders[by].zones[p->zone]->shelves[p->gpu], &v->env, &e);
+    p->on = false;
+}
+
 static void put_on(struct view *v, enum view_order_by by, uint32_t slot)
 {
     struct view_order *o = &v->orders[by];
-    const struct view_slot *s = &v->slots[slot];
-    if (!view_available(s) || s->free.cpu < 0 || s->free.memory_mib < 0 || s->free.gpus < 0) {
-        return;
-    }
-    struct view_position *p = &o->positions[slot];
-    *p =
-        (struct view_position){key_of(s, by), v->classes[s->class].zone, gpu_shelf(s), true, false};
+    struct view_hot *h = &v->hot[slot];
+    struct view_position *p = &h->at[by];
+    p->zone = v->classes[h->class].zone;
+    p->gpu = gpu_shelf(h);
+    p->on = true;
+    h->keys[by] = view_index_key(h, by);
     if (o->zones[p->zone] == NULL) {
         o->zones[p->zone] = mem_alloc(v->mem, sizeof *o->zones[p->zone]);
     }
-    struct shelf_entry e = {p->key, s->id, slot, s->class};
-    shelf_insert(&o->zones[p->zone]->shelves[p->gpu], v->mem, &e);
+    struct shelf_entry e = {h->keys[by], h->id, slot, (uint8_t)(h->class % SHELF_TAGS)};
+    shelf_insert(&o->zones[p->zone]->shelves[p->gpu], &v->env, &e);
+}
+
+/* Is the node where it belongs? (One whose class changed was taken off at once.) */
+static bool in_place(const struct view *v, enum view_order_by by, const struct view_hot *h)
+{
+    const struct view_position *p = &h->at[by];
+    if (!belongs(h)) {
+        return !p->on;
+    }
+    return p->on && h->keys[by] == view_index_key(h, by) && p->gpu == gpu_shelf(h) &&
+           p->zone == v->classes[h->class].zone;
 }
 
 /* --- the orders ------------------------------------------------------------------------------- */
 
-void view_index_note(struct view *v, uint32_t slot)
+static void note_all(struct view *v, struct view_order *o, int by)
+{
+    o->n_noted = 0;
+    for (uint32_t slot = 0; slot < v->n_slots; slot++) {
+        v->hot[slot].at[by].noted = true;
+        o->noted[o->n_noted++] = slot;
+    }
+}
+
+void view_index_grow(struct view *v, uint32_t old_cap)
 {
     for (int by = 0; by < ORDER_N; by++) {
         struct view_order *o = &v->orders[by];
-        if (slot < o->cap && !o->positions[slot].noted) {
-            o->positions[slot].noted = true;
-            o->noted[o->n_noted++] = slot;
+        if (o->used) {
+            o->noted = mem_resize(v->mem, o->noted, old_cap * sizeof *o->noted,
+                                  v->cap_slots * sizeof *o->noted);
         }
     }
 }
@@ -103,41 +125,45 @@ void view_index_note(struct view *v, uint32_t slot)
 void view_index_forget(struct view *v, uint32_t slot)
 {
     for (int by = 0; by < ORDER_N; by++) {
-        if (slot < v->orders[by].cap) {
-            take_off(v, &v->orders[by], slot);
+        if (v->hot[slot].at[by].on) {
+            take_off(v, (enum view_order_by)by, slot);
+            v->orders[by].n_moves++;
         }
     }
 }
 
-/* Slots the order has not seen yet are noted. */
-static void order_grow(struct view *v, struct view_order *o)
+static void bring_up_to_date(struct view *v, enum view_order_by by)
 {
-    uint32_t old = o->cap;
-    if (old == v->cap_slots) {
-        return;
+    struct view_order *o = &v->orders[by];
+    for (uint32_t i = 0; i < o->n_noted; i++) {
+        uint32_t slot = o->noted[i];
+        struct view_hot *h = &v->hot[slot];
+        h->at[by].noted = false;
+        if (in_place(v, by, h)) {
+            continue;
+        }
+        o->n_moves++;
+        if (h->at[by].on) {
+            take_off(v, by, slot);
+        }
+        if (belongs(h)) {
+            put_on(v, by, slot);
+        }
     }
-    o->positions = mem_resize(v->mem, o->positions, old * sizeof *o->positions,
-                              v->cap_slots * sizeof *o->positions);
-    o->noted =
-        mem_resize(v->mem, o->noted, old * sizeof *o->noted, v->cap_slots * sizeof *o->noted);
-    o->cap = v->cap_slots;
-    for (uint32_t slot = old; slot < v->n_slots; slot++) {
-        o->positions[slot].noted = true;
-        o->noted[o->n_noted++] = slot;
-    }
+    o->n_noted = 0;
 }
 
 const struct view_order *view_index_get(struct view *v, enum view_order_by by)
 {
     struct view_order *o = &v->orders[by];
-    order_grow(v, o);
-    for (uint32_t i = 0; i < o->n_noted; i++) {
-        uint32_t slot = o->noted[i];
-        take_off(v, o, slot);
-        put_on(v, by, slot);
-        o->positions[slot].noted = false;
+    if (!o->used && v->cap_slots > 0) {
+        o->used = true;
+        o->noted = mem_alloc(v->mem, v->cap_slots * sizeof *o->noted);
+        note_all(v, o, (int)by);
     }
-    o->n_noted = 0;
+    if (o->n_noted > 0) {
+        bring_up_to_date(v, by);
+    }
     return o;
 }
 
@@ -151,8 +177,7 @@ void view_index_close(struct view *v)
             }
             mem_free(v->mem, o->zones[z], sizeof *o->zones[z]);
         }
-        mem_free(v->mem, o->positions, o->cap * sizeof *o->positions);
-        mem_free(v->mem, o->noted, o->cap * sizeof *o->noted);
+        mem_free(v->mem, o->noted, v->cap_slots * sizeof *o->noted);
     }
     for (int z = 0; z < ZONE_N; z++) {
         mem_free(v->mem, v->zones[z].name, v->zones[z].n_name + (size_t)1);
@@ -166,19 +191,16 @@ bool view_index_audit(const struct view *v)
         uint32_t n_on = 0, n_entries = 0;
         for (int z = 0; z < ZONE_N; z++) {
             for (int g = 0; g < GPU_N && o->zones[z] != NULL; g++) {
-                if (!shelf_audit(&o->zones[z]->shelves[g])) {
+                if (!shelf_audit(&o->zones[z]->shelves[g], &v->env)) {
                     return false;
                 }
                 n_entries += o->zones[z]->shelves[g].n;
             }
         }
-        for (uint32_t slot = 0; slot < o->cap; slot++) {
-            const struct view_position *p = &o->positions[slot];
-            const struct view_slot *s = &v->slots[slot];
-            n_on += p->on;
-            if (p->on && !p->noted &&
-                (!view_available(s) || p->key != key_of(s, (enum view_order_by)by) ||
-                 p->gpu != gpu_shelf(s) || p->zone != v->classes[s->class].zone)) {
+        for (uint32_t slot = 0; slot < v->n_slots && o->used; slot++) {
+            const struct view_hot *h = &v->hot[slot];
+            n_on += h->at[by].on;
+            if (!h->at[by].noted && !in_place(v, (enum view_order_by)by, h)) {
                 return false;
             }
         }

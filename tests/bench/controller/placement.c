@@ -1,7 +1,17 @@
-/* How fast is place()? Each case keeps a cluster about 85 % full and, again and again, places a
- * task, takes it and gives another one back: one pair. Reported per second of this thread's CPU
- * time, so other work on the machine matters little. A refusal is no pair, and its reasons are not
- * asked for.
+/* How fast is the placement engine? Reported per second of this thread's CPU time, so other work on
+ * the machine matters little. A pair is one replica chosen by place_again(), taken by view_take(),
+ * and one task given back by view_give(). A refusal is no pair, and its reasons are not asked for.
+ *
+ *   identical    one service scales out by 1000 replicas, one by one; as many of its tasks stop,
+ *                those that were started longest ago. Every node is about 85 % full.
+ *   distinct, spread, constrained, ports
+ *                the same, 500 services in turn, each with this rule
+ *   batch        one service scales out by 1000 replicas in one call and stops as many; nodes have
+ *                room for 8 to 32 replicas, as in a cluster that best fit filled
+ *   hetero       500 services of odd sizes, half with constraints, most spread, some distinct:
+ *                a replica of any of them, then any task stops. Nodes about 85 % full
+ *   churn        as hetero, with the service of `identical`
+ *   scan         as hetero, with place() replaced by a look at every node: what the index is worth
  *
  * usage: placement [--quick] [--json FILE] [CASE...] */
 #include "common/base/prng.h"
@@ -20,12 +30,14 @@
 #define FILL_PERCENT   85
 #define ROWS_MAX       64
 
-enum kind { IDENTICAL, HETERO, SPREAD, DISTINCT, CONSTRAINED, PORTS, BATCH, KIND_N };
+#define ROUND 1000 /* Replicas of one scale-out. */
+
+enum kind { IDENTICAL, BATCH, HETERO, SPREAD, DISTINCT, CONSTRAINED, PORTS, CHURN, SCAN, KIND_N };
 
 static const char *const kinds[KIND_N] = {
-    [IDENTICAL] = "identical", [HETERO] = "hetero",           [SPREAD] = "spread",
-    [DISTINCT] = "distinct",   [CONSTRAINED] = "constrained", [PORTS] = "ports",
-    [BATCH] = "batch",
+    [IDENTICAL] = "identical", [BATCH] = "batch",       [HETERO] = "hetero",
+    [SPREAD] = "spread",       [DISTINCT] = "distinct", [CONSTRAINED] = "constrained",
+    [PORTS] = "ports",         [CHURN] = "churn",       [SCAN] = "scan",
 };
 
 struct service {
@@ -35,11 +47,14 @@ struct service {
     struct place_strategy strategies[2];
     struct place_port ports[2];
     struct place_request request;
+    struct place_ready *ready;
+    uint32_t group_ref;
 };
 
-struct task {
+struct task { /* Or several equal ones. */
     uint32_t slot;
-    uint32_t service;
+    uint16_t service;
+    uint16_t count;
     struct view_port ports[2];
 };
 
@@ -50,9 +65,10 @@ struct cluster {
     uint32_t n_nodes;
     uint32_t n_services;
     struct service services[N_SERVICES_MAX];
-    struct task *tasks;
+    struct task *tasks; /* A ring of cap_tasks; the oldest is first. */
+    uint32_t first;
     uint32_t n_tasks;
-    uint32_t cap_tasks;
+    uint32_t cap_tasks; /* Power of two. */
 };
 
 struct row {
@@ -121,7 +137,7 @@ static void add_nodes(struct cluster *c)
 static void make_service(struct cluster *c, enum kind kind, uint32_t i)
 {
     struct service *s = &c->services[i];
-    bool mixed = kind == HETERO;
+    bool mixed = kind == HETERO || kind == SCAN;
     memset(s, 0, sizeof *s);
     snprintf(s->group, sizeof s->group, "service:s%u", i);
     s->request = (struct place_request){.group = str_of(s->group),
@@ -158,34 +174,71 @@ static void make_service(struct cluster *c, enum kind kind, uint32_t i)
     }
 }
 
+static void prepare_services(struct cluster *c)
+{
+    struct err err;
+    for (uint32_t i = 0; i < c->n_services; i++) {
+        struct service *s = &c->services[i];
+        s->group_ref = view_group_open(c->view, s->request.group) + 1;
+        if (place_prepare(c->view, &s->request, &s->ready, &err) != 0) {
+            fprintf(stderr, "%s\n", err.text);
+            exit(1);
+        }
+    }
+}
+
 static struct view_take take_of(const struct cluster *c, const struct task *t)
 {
-    const struct place_request *r = &c->services[t->service].request;
-    return (struct view_take){.cpu = r->cpu,
-                              .memory_mib = r->memory_mib,
+    const struct service *s = &c->services[t->service];
+    return (struct view_take){.cpu = s->request.cpu,
+                              .memory_mib = s->request.memory_mib,
                               .ports = t->ports,
-                              .n_ports = r->n_ports,
-                              .group = r->group};
+                              .n_ports = s->request.n_ports,
+                              .group_ref = s->group_ref};
+}
+
+static struct task *task_at(struct cluster *c, uint32_t i)
+{
+    return &c->tasks[(c->first + i) & (c->cap_tasks - 1)];
 }
 
 static void task_add(struct cluster *c, const struct task *t)
 {
     if (c->n_tasks == c->cap_tasks) {
         uint32_t cap = c->cap_tasks == 0 ? 1024 : c->cap_tasks * 2;
-        c->tasks = mem_resize(&mem, c->tasks, c->cap_tasks * sizeof *t, cap * sizeof *t);
+        struct task *tasks = mem_alloc(&mem, cap * sizeof *t);
+        for (uint32_t i = 0; i < c->n_tasks; i++) {
+            tasks[i] = *task_at(c, i);
+        }
+        mem_free(&mem, c->tasks, c->cap_tasks * sizeof *t);
+        c->tasks = tasks;
         c->cap_tasks = cap;
+        c->first = 0;
     }
     struct view_take take = take_of(c, t);
-    view_take(c->view, t->slot, &take);
-    c->tasks[c->n_tasks++] = *t;
+    view_take_n(c->view, t->slot, &take, t->count);
+    *task_at(c, c->n_tasks) = *t;
+    c->n_tasks++;
 }
 
-static void task_remove(struct cluster *c)
+static uint32_t task_remove_oldest(struct cluster *c)
 {
-    struct task *t = &c->tasks[below(c, c->n_tasks)];
+    const struct task *t = task_at(c, 0);
+    struct view_take take = take_of(c, t);
+    uint32_t count = t->count;
+    view_give_n(c->view, t->slot, &take, count);
+    c->first = (c->first + 1) & (c->cap_tasks - 1);
+    c->n_tasks--;
+    return count;
+}
+
+static void task_remove_any(struct cluster *c)
+{
+    struct task *t = task_at(c, below(c, c->n_tasks));
     struct view_take take = take_of(c, t);
     view_give(c->view, t->slot, &take);
-    *t = c->tasks[--c->n_tasks];
+    c->n_tasks--;
+    *t = *task_at(c, c->n_tasks);
 }
 
 /* Random tasks on random nodes: filling by place() would take minutes on the largest cluster. */
@@ -194,7 +247,8 @@ static void fill(struct cluster *c)
     for (uint32_t slot = 0; slot < c->n_nodes; slot++) {
         int32_t all = view_free_of(c->view, slot).cpu;
         for (uint32_t tries = 0; tries < 64; tries++) {
-            struct task t = {.slot = slot, .service = below(c, c->n_services)};
+            struct task t = {
+                .slot = slot, .service = (uint16_t)below(c, c->n_services), .count = 1};
             const struct service *s = &c->services[t.service];
             bool distinct =
                 s->request.n_constraints > 0 && s->constraints[0].kind == PLACE_DISTINCT_INSTANCE;
@@ -212,23 +266,44 @@ static void fill(struct cluster *c)
     }
 }
 
+/* The oldest tasks must not all be on the nodes that were filled first. */
+static void shuffle(struct cluster *c)
+{
+    for (uint32_t i = c->n_tasks; i > 1; i--) {
+        struct task *a = task_at(c, i - 1);
+        struct task *b = task_at(c, below(c, i));
+        struct task t = *a;
+        *a = *b;
+        *b = t;
+    }
+}
+
 static void cluster_open(struct cluster *c, enum kind kind, uint32_t n_nodes)
 {
+    bool one = kind == IDENTICAL || kind == BATCH || kind == CHURN;
     memset(c, 0, sizeof *c);
     prng_init(&c->prng, 42);
     c->view = view_open(&mem);
     arena_init(&c->arena, &mem);
     c->n_nodes = n_nodes;
-    c->n_services = kind == IDENTICAL || kind == BATCH ? 1 : n_nodes < 500 ? 50 : N_SERVICES_MAX;
+    c->n_services = one ? 1 : n_nodes < 500 ? 50 : N_SERVICES_MAX;
     add_nodes(c);
     for (uint32_t i = 0; i < c->n_services; i++) {
         make_service(c, kind, i);
     }
-    fill(c);
+    prepare_services(c);
+    if (kind != BATCH) {
+        fill(c);
+        shuffle(c);
+    }
 }
 
 static void cluster_close(struct cluster *c)
 {
+    for (uint32_t i = 0; i < c->n_services; i++) {
+        place_release(c->services[i].ready);
+        view_group_close(c->view, c->services[i].group_ref - 1);
+    }
     view_close(c->view);
     arena_close(&c->arena);
     mem_free(&mem, c->tasks, c->cap_tasks * sizeof *c->tasks);
@@ -236,31 +311,103 @@ static void cluster_close(struct cluster *c)
 
 /* --- measuring -------------------------------------------------------------------------------- */
 
-/* Place n replicas of a random service, then remove as many tasks as were placed. */
-static uint32_t pair(struct cluster *c, uint32_t n_replicas)
+/* Place n replicas of a service and take what they need. */
+static uint32_t start(struct cluster *c, uint32_t service, uint32_t n)
 {
     struct placement p;
     struct err err;
-    uint32_t service = below(c, c->n_services);
-    struct place_request *r = &c->services[service].request;
-    r->n_replicas = n_replicas;
+    const struct service *s = &c->services[service];
     arena_clear(&c->arena);
-    if (place(c->view, r, &p, &c->arena, &err) != 0) {
+    if (place_again(s->ready, n, 0, &p, &c->arena, &err) != 0) {
         fprintf(stderr, "%s\n", err.text);
         exit(1);
     }
-    for (uint32_t i = 0; i < p.n_placed; i++) {
-        struct task t = {.slot = p.replicas[i].slot, .service = service};
-        for (uint32_t k = 0; k < r->n_ports; k++) {
-            t.ports[k] = (struct view_port){p.replicas[i].host_ports[k], r->ports[k].count,
-                                            r->ports[k].proto};
+    for (uint32_t i = 0; i < p.n_runs; i++) {
+        struct task t = {.slot = p.runs[i].slot,
+                         .service = (uint16_t)service,
+                         .count = (uint16_t)p.runs[i].count};
+        for (uint32_t k = 0; k < s->request.n_ports; k++) {
+            t.ports[k] =
+                (struct view_port){p.runs[i].host_ports[k], s->ports[k].count, s->ports[k].proto};
         }
         task_add(c, &t);
     }
-    for (uint32_t i = 0; i < p.n_placed; i++) {
-        task_remove(c);
-    }
     return p.n_placed;
+}
+
+/* A service scales out, one replica at a time or all at once, and as many tasks stop. */
+static uint32_t scale_out(struct cluster *c, bool at_once)
+{
+    uint32_t service = below(c, c->n_services);
+    uint32_t n = 0;
+    uint32_t most = c->n_nodes < ROUND ? c->n_nodes : ROUND;
+    if (at_once) {
+        n = start(c, service, most);
+    }
+    while (!at_once && n < most && start(c, service, 1) == 1) {
+        n++;
+    }
+    for (uint32_t stopped = 0; stopped < n;) {
+        stopped += task_remove_oldest(c);
+    }
+    return n;
+}
+
+/* One replica of any service; any task stops; and again. */
+static uint32_t exchange(struct cluster *c)
+{
+    uint32_t n = 0;
+    for (int i = 0; i < 100; i++) {
+        if (start(c, below(c, c->n_services), 1) == 1) {
+            task_remove_any(c);
+            n++;
+        }
+    }
+    return n;
+}
+
+/* A look at every node, with the amounts alone: less than place() has to do. */
+static uint32_t scan(struct cluster *c)
+{
+    uint32_t service = below(c, c->n_services);
+    const struct place_request *r = &c->services[service].request;
+    struct task t = {.slot = VIEW_NONE, .service = (uint16_t)service, .count = 1};
+    int32_t least = INT32_MAX;
+    for (uint32_t slot = 0; slot < c->n_nodes; slot++) {
+        struct view_free f = view_free_of(c->view, slot);
+        if (f.cpu >= (int32_t)r->cpu && f.memory_mib >= (int32_t)r->memory_mib && f.cpu < least) {
+            least = f.cpu;
+            t.slot = slot;
+        }
+    }
+    if (t.slot == VIEW_NONE) {
+        return 0;
+    }
+    task_add(c, &t);
+    task_remove_any(c);
+    return 1;
+}
+
+static uint32_t some_pairs(struct cluster *c, enum kind kind)
+{
+    switch (kind) {
+    case IDENTICAL:
+    case SPREAD:
+    case DISTINCT:
+    case CONSTRAINED:
+    case PORTS:
+        return scale_out(c, false);
+    case BATCH:
+        return scale_out(c, true);
+    case HETERO:
+    case CHURN:
+        return exchange(c);
+    case SCAN:
+        return scan(c);
+    case KIND_N:
+        break;
+    }
+    abort();
 }
 
 static int compare(const void *a, const void *b)
@@ -275,19 +422,18 @@ static struct row measure(enum kind kind, uint32_t n_nodes, double seconds)
     static struct cluster c;
     struct row row;
     double rates[N_RUNS];
-    uint32_t n_replicas = kind == BATCH ? 1000 : 1;
     cluster_open(&c, kind, n_nodes);
-    for (int run = 0; run < N_RUNS; run++) {
+    for (int run = -1; run < N_RUNS; run++) { /* The first one warms up. */
         uint64_t n_pairs = 0;
-        double start = cpu_seconds();
+        double from = cpu_seconds();
         double now;
         do {
             for (int i = 0; i < 16; i++) {
-                n_pairs += pair(&c, n_replicas);
+                n_pairs += some_pairs(&c, kind);
             }
             now = cpu_seconds();
-        } while (now - start < seconds);
-        rates[run] = (double)n_pairs / (now - start);
+        } while (now - from < seconds);
+        rates[run < 0 ? 0 : run] = (double)n_pairs / (now - from);
     }
     cluster_close(&c);
     qsort(rates, N_RUNS, sizeof rates[0], compare);

@@ -9,13 +9,14 @@
 #include "common/base/prng.h"
 #include "controller/core/placement/place.h"
 
-#define N_NODES  48
-#define N_TASKS  600
-#define N_PORTS  6
-#define N_GROUPS 5
-#define N_ZONES  3
-#define N_TYPES  3
-#define PORT_END 2100 /* All ports of the tests are below. */
+#define N_NODES       48
+#define N_TASKS       600
+#define N_PORTS       6
+#define N_GROUPS      5
+#define N_ZONES       3
+#define N_TYPES       3
+#define MOST_REPLICAS 8
+#define PORT_END      2100 /* All ports of the tests are below. */
 
 static const char *const zones[N_ZONES] = {"z0", "z1", "z2"};
 static const char *const types[N_TYPES] = {"t0", "t1", "t2"};
@@ -496,7 +497,7 @@ static void draw_want(struct want *q, const struct world *w, struct prng *p, boo
     q->request.cpu = 64u * (uint32_t)below(p, 10);
     q->request.memory_mib = 50u * (uint32_t)below(p, 12);
     q->request.gpus = below(p, 5) == 0 ? 1 : 0;
-    q->request.n_replicas = (uint32_t)(1 + below(p, 6));
+    q->request.n_replicas = (uint32_t)(1 + below(p, below(p, 2) == 0 ? 3 : MOST_REPLICAS));
     q->request.seed = prng_u64(p);
     q->request.explain_max = PLACE_EXPLAIN_MAX;
     q->n_wishes = below(p, 3);

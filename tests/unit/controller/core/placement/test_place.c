@@ -11,11 +11,15 @@
 
 #include "tests/unit/controller/core/placement/naive.h"
 
+#define N_READY 6
+
 struct run {
     struct world world;
     struct view *view;
     struct arena arena;
     struct prng prng;
+    struct want wants[N_READY]; /* Behind the ready requests. */
+    struct place_ready *ready[N_READY];
     uint32_t n_placed;
     uint32_t n_refused[PLACE_REASON_N];
 };
@@ -131,7 +135,7 @@ static void check_amounts(const struct run *run)
 }
 
 /* The ports of a replica are what was asked for and free; then they are the task's. */
-static void check_ports(const struct run *run, const struct want *q, const struct place_replica *r)
+static void check_ports(const struct run *run, const struct want *q, const struct place_run *r)
 {
     static bool used[VIEW_PROTO_N][PORT_END];
     const struct node *n = &run->world.nodes[r->owner];
@@ -184,66 +188,115 @@ static void check_refusal(struct run *run, const struct want *q, const struct pl
     }
 }
 
-/* Place and check each replica against the naive rules; in the world the tasks then exist. */
+/* Two answers to the same question. */
+static void check_same(const struct place_request *r, const struct placement *a,
+                       const struct placement *b)
+{
+    ck_assert_uint_eq(a->n_placed, b->n_placed);
+    ck_assert_uint_eq(a->n_runs, b->n_runs);
+    ck_assert_mem_eq(a->refused, b->refused, sizeof a->refused);
+    for (uint32_t i = 0; i < a->n_runs; i++) {
+        ck_assert_uint_eq(a->runs[i].slot, b->runs[i].slot);
+        ck_assert_uint_eq(a->runs[i].count, b->runs[i].count);
+        for (uint32_t k = 0; k < r->n_ports; k++) {
+            ck_assert_uint_eq(a->runs[i].host_ports[k], b->runs[i].host_ports[k]);
+        }
+    }
+}
+
+/* One by one, each checked against the naive rules; in the world the tasks then exist. The engine
+ * keeps none of them. */
+static uint32_t place_singly(struct run *run, struct want *q, struct task **ret_tasks)
+{
+    struct placement p, again;
+    struct err err = {0};
+    struct place_ready *ready;
+    struct place_request single = q->request;
+    uint64_t mark = view_mark(run->view);
+    uint32_t n = 0;
+    single.n_replicas = 1;
+    ck_assert_int_eq(place_prepare(run->view, &single, &ready, &err), 0);
+    for (; n < q->request.n_replicas; n++) {
+        single.seed = q->request.seed + n;
+        int rv = place_again(ready, 1, single.seed, &p, &run->arena, &err);
+        ck_assert_msg(rv == 0, "%s", err.text);
+        if (below(&run->prng, 4) == 0) {
+            ck_assert_int_eq(place(run->view, &single, &again, &run->arena, &err), 0);
+            check_same(&single, &p, &again);
+        }
+        if (p.n_placed == 0) {
+            break;
+        }
+        const struct place_run *r = &p.runs[0];
+        ck_assert_uint_eq(p.n_runs, 1);
+        ck_assert_uint_eq(r->count, 1);
+        ck_assert_uint_eq(run->world.nodes[r->owner].slot, r->slot);
+        ck_assert_int_eq(naive_reason(&run->world, q, r->owner), PLACE_OK);
+        ck_assert(naive_is_best(&run->world, q, r->owner));
+        check_ports(run, q, r);
+        ret_tasks[n] = task_add(&run->world, q, r->owner, r->host_ports);
+        place_reserve(run->view, &single, &p, &run->arena);
+    }
+    view_rollback(run->view, mark);
+    place_release(ready);
+    return n;
+}
+
+/* All at once gives each node as many as one by one, and the same ports. */
+static void check_batch(const struct want *q, const struct placement *p, struct task **tasks,
+                        uint32_t n)
+{
+    uint32_t counts[N_NODES] = {0};
+    uint32_t k = 0;
+    ck_assert_uint_eq(p->n_placed, n);
+    for (uint32_t i = 0; i < n; i++) {
+        counts[tasks[i]->node]++;
+    }
+    for (uint32_t i = 0; i < p->n_runs; i++) {
+        const struct place_run *r = &p->runs[i];
+        ck_assert_uint_ge(counts[r->owner], r->count);
+        counts[r->owner] -= r->count;
+        for (uint32_t e = 0; e < q->request.n_ports; e++) {
+            ck_assert_uint_eq(r->count, 1);
+            ck_assert_uint_eq(tasks[k]->node, r->owner);
+            ck_assert_uint_eq(tasks[k]->ports[e].first, r->host_ports[e]);
+        }
+        k += r->count;
+    }
+    ck_assert_uint_eq(k, n);
+}
+
 static struct placement place_and_check(struct run *run, struct want *q, struct task **ret_tasks)
 {
     struct placement p;
     struct err err = {0};
     int rv = place(run->view, &q->request, &p, &run->arena, &err);
     ck_assert_msg(rv == 0, "%s", err.text);
-    for (uint32_t i = 0; i < p.n_placed; i++) {
-        const struct place_replica *r = &p.replicas[i];
-        ck_assert_uint_eq(run->world.nodes[r->owner].slot, r->slot);
-        ck_assert_int_eq(naive_reason(&run->world, q, r->owner), PLACE_OK);
-        ck_assert(naive_is_best(&run->world, q, r->owner));
-        check_ports(run, q, r);
-        ret_tasks[i] = task_add(&run->world, q, r->owner, r->host_ports);
-    }
-    run->n_placed += p.n_placed;
-    if (p.n_placed < q->request.n_replicas) {
+    uint32_t n = place_singly(run, q, ret_tasks);
+    check_batch(q, &p, ret_tasks, n);
+    run->n_placed += n;
+    if (n < q->request.n_replicas) {
         check_refusal(run, q, &p);
     }
     return p;
 }
 
-/* K replicas at once and one by one give the same nodes and ports. Leaves the view as it was. */
-static void check_batch(struct run *run, const struct want *q, const struct placement *p)
-{
-    struct placement one;
-    uint64_t mark = view_mark(run->view);
-    for (uint32_t i = 0; i <= p->n_placed && i < q->request.n_replicas; i++) {
-        struct place_request single = q->request;
-        single.n_replicas = 1;
-        single.seed = q->request.seed + i;
-        ck_assert_int_eq(place(run->view, &single, &one, &run->arena, NULL), 0);
-        ck_assert_uint_eq(one.n_placed, i < p->n_placed);
-        if (one.n_placed > 0) {
-            ck_assert_uint_eq(one.replicas[0].slot, p->replicas[i].slot);
-            for (uint32_t k = 0; k < single.n_ports; k++) {
-                ck_assert_uint_eq(one.replicas[0].host_ports[k], p->replicas[i].host_ports[k]);
-            }
-            place_reserve(run->view, &single, &one, &run->arena);
-        }
-    }
-    view_rollback(run->view, mark);
-}
-
 static void place_some(struct run *run)
 {
     struct want q;
-    struct task *tasks[8];
+    struct task *tasks[MOST_REPLICAS];
     uint64_t mark = view_mark(run->view);
-    if (n_tasks(&run->world) > N_TASKS - 10) {
+    if (n_tasks(&run->world) > N_TASKS - MOST_REPLICAS) {
         return;
     }
     draw_want(&q, &run->world, &run->prng, true);
     struct placement p = place_and_check(run, &q, tasks);
     int fate = below(&run->prng, 4);
-    if (fate == 0) { /* Batch checks need the view without the tasks; they are dropped. */
-        check_batch(run, &q, &p);
-    } else {
+    if (fate > 0) {
         place_reserve(run->view, &q.request, &p, &run->arena);
-        check_amounts(run);
+        if (fate > 1 || p.n_placed > 0) {
+            check_amounts(run);
+        }
     }
     for (uint32_t i = 0; i < p.n_placed; i++) {
         tasks[i]->live = fate >= 2;
@@ -253,9 +306,44 @@ static void place_some(struct run *run)
     } else if (fate >= 2) { /* The plan came back from the log. */
         view_settle(run->view, view_mark(run->view));
         for (uint32_t i = 0; i < p.n_placed; i++) {
-            ck_assert_int_eq(view_check(run->view, p.replicas[i].slot, &tasks[i]->take, NULL), 0);
-            view_take(run->view, p.replicas[i].slot, &tasks[i]->take);
+            uint32_t slot = run->world.nodes[tasks[i]->node].slot;
+            ck_assert_int_eq(view_check(run->view, slot, &tasks[i]->take, NULL), 0);
+            view_take(run->view, slot, &tasks[i]->take);
         }
+    }
+}
+
+/* A request that was made ready at some other time answers as a new one. */
+static void ask_again(struct run *run)
+{
+    uint32_t i = (uint32_t)below(&run->prng, N_READY);
+    struct want *q = &run->wants[i];
+    struct placement a, b;
+    struct err err = {0};
+    if (run->ready[i] == NULL) {
+        draw_want(q, &run->world, &run->prng, true);
+        ck_assert_int_eq(place_prepare(run->view, &q->request, &run->ready[i], &err), 0);
+    }
+    for (int times = below(&run->prng, 4); times >= 0; times--) {
+        q->request.seed = prng_u64(&run->prng);
+        q->request.n_replicas = (uint32_t)(1 + below(&run->prng, 4));
+        int rv = place_again(run->ready[i], q->request.n_replicas, q->request.seed, &a, &run->arena,
+                             &err);
+        ck_assert_int_eq(rv, place(run->view, &q->request, &b, &run->arena, &err));
+        if (rv != 0) { /* A node of its list is gone. */
+            break;
+        }
+        check_same(&q->request, &a, &b);
+        uint64_t mark = view_mark(run->view);
+        place_reserve(run->view, &q->request, &a, &run->arena);
+        if (below(&run->prng, 3) == 0) {
+            view_rollback(run->view, mark);
+        }
+    }
+    view_rollback(run->view, 0);
+    if (below(&run->prng, 8) == 0) {
+        place_release(run->ready[i]);
+        run->ready[i] = NULL;
     }
 }
 
@@ -322,8 +410,9 @@ static void check_rebuilt(struct run *run)
         ck_assert_int_eq(place(again.view, &q.request, &b, &run->arena, NULL), 0);
         ck_assert_uint_eq(a.n_placed, b.n_placed);
         ck_assert_mem_eq(a.refused, b.refused, sizeof a.refused);
-        for (uint32_t i = 0; i < a.n_placed; i++) {
-            ck_assert_uint_eq(a.replicas[i].owner, b.replicas[i].owner);
+        for (uint32_t i = 0; i < a.n_runs; i++) {
+            ck_assert_uint_eq(a.runs[i].owner, b.runs[i].owner);
+            ck_assert_uint_eq(a.runs[i].count, b.runs[i].count);
         }
     }
     view_close(again.view);
@@ -341,8 +430,10 @@ static void run_one(uint64_t seed, uint32_t counts[PLACE_REASON_N], uint32_t *n_
     }
     for (int step = 0; step < 60; step++) {
         int what = below(&run.prng, 100);
-        if (what < 55) {
+        if (what < 50) {
             place_some(&run);
+        } else if (what < 65) {
+            ask_again(&run);
         } else if (what < 80) {
             stop_one(&run);
         } else if (what < 88) {
@@ -360,6 +451,9 @@ static void run_one(uint64_t seed, uint32_t counts[PLACE_REASON_N], uint32_t *n_
         counts[i] += run.n_refused[i];
     }
     *n_placed += run.n_placed;
+    for (int i = 0; i < N_READY; i++) {
+        place_release(run.ready[i]);
+    }
     view_close(run.view);
     arena_close(&run.arena);
     ck_assert_msg(test_mem_in_use() == 0, "seed %llu leaks", (unsigned long long)seed);
@@ -426,9 +520,9 @@ START_TEST(spreading_keeps_the_balance)
             arena_init(&arena, test_mem());
             ck_assert_int_eq(place(v, &r, &p, &arena, NULL), 0);
             ck_assert_uint_eq(p.n_placed, k);
-            for (uint32_t i = 0; i < k; i++) {
-                per_zone[p.replicas[i].owner % N_ZONES]++;
-                per_node[p.replicas[i].owner]++;
+            for (uint32_t i = 0; i < p.n_runs; i++) {
+                per_zone[p.runs[i].owner % N_ZONES] += p.runs[i].count;
+                per_node[p.runs[i].owner] += p.runs[i].count;
             }
             for (uint32_t i = 0; i < 12; i++) {
                 ck_assert_uint_ge(per_node[i], k / 12);
@@ -591,7 +685,7 @@ START_TEST(random_is_uniform_over_feasible_nodes)
                                       .seed = i};
             arena_init(&arena, test_mem());
             ck_assert_int_eq(place(v, &r, &p, &arena, NULL), 0);
-            counts[p.replicas[0].slot]++;
+            counts[p.runs[0].slot]++;
             arena_close(&arena);
         }
         double chi2 = 0;

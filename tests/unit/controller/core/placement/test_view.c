@@ -49,7 +49,7 @@ static uint32_t choose(struct fixture *f, const struct place_request *r)
     struct placement p;
     struct err err = {0};
     ck_assert_msg(place(f->view, r, &p, &f->arena, &err) == 0, "%s", err.text);
-    return p.n_placed == 0 ? VIEW_NONE : p.replicas[0].slot;
+    return p.n_placed == 0 ? VIEW_NONE : p.runs[0].slot;
 }
 
 /* --- the view --------------------------------------------------------------------------------- */
@@ -203,8 +203,8 @@ START_TEST(dynamic_ports_rotate_and_stay_within_their_range)
         struct placement p;
         for (uint16_t i = 0; i < 12; i++) { /* Started and stopped: never the same port twice. */
             ck_assert_int_eq(place(f.view, &r, &p, &f.arena, NULL), 0);
-            ck_assert_uint_eq(p.replicas[0].host_ports[0], 40000 + i % 5);
-            struct view_take take = place_take(&r, &p.replicas[0], &f.arena);
+            ck_assert_uint_eq(p.runs[0].host_ports[0], 40000 + i % 5);
+            struct view_take take = place_take(&r, &p.runs[0], &f.arena);
             view_take(f.view, slot, &take);
             view_give(f.view, slot, &take);
         }
@@ -212,8 +212,8 @@ START_TEST(dynamic_ports_rotate_and_stay_within_their_range)
         r.n_replicas = 5;
         ck_assert_int_eq(place(f.view, &r, &p, &f.arena, NULL), 0);
         ck_assert_uint_eq(p.n_placed, 1); /* The static port is there once. */
-        ck_assert_uint_ne(p.replicas[0].host_ports[0], 40002);
-        ck_assert_uint_eq(p.replicas[0].host_ports[1], 40002);
+        ck_assert_uint_ne(p.runs[0].host_ports[0], 40002);
+        ck_assert_uint_eq(p.runs[0].host_ports[1], 40002);
         ck_assert_int_eq(p.closest.reason, PLACE_PORT);
         ck_assert_uint_eq(p.closest.port, 40002);
         const struct place_port row = {0, 2, VIEW_UDP};
@@ -496,9 +496,11 @@ START_TEST(scale_in_keeps_the_balance)
                                       .n_strategies = 1};
             ck_assert_int_eq(place(f.view, &r, &p, &f.arena, NULL), 0);
             place_reserve(f.view, &r, &p, &f.arena);
-            for (uint32_t i = 0; i < k; i++) {
-                tasks[i] = (struct place_task){p.replicas[i].slot, i % 7, {1, i}};
-                counts[p.replicas[i].slot]++;
+            for (uint32_t i = 0, n = 0; i < p.n_runs; i++) {
+                counts[p.runs[i].slot] += p.runs[i].count;
+                for (uint32_t end = n + p.runs[i].count; n < end; n++) {
+                    tasks[n] = (struct place_task){p.runs[i].slot, n % 7, {1, n}};
+                }
             }
             ck_assert_int_eq(place_scale_in(f.view, &r, tasks, k, k, order, &f.arena, NULL), 0);
             for (uint32_t i = 0; i < k; i++) {
