@@ -197,7 +197,7 @@ $(BUILD)/bin/ecs-unpack: $(call objs,$(wildcard agent/unpack/*.c)) $(lib_common)
 # tests/KIND/AREA/... links what AREA links: common, controller, agent, admin.
 unit_src  := $(shell find tests/unit -name 'test_*.c' 2>/dev/null | LC_ALL=C sort)
 integ_src := $(shell find tests/integration -name 'test_*.c' 2>/dev/null | LC_ALL=C sort)
-bench_src := $(shell find tests/bench -name '*.c' 2>/dev/null | LC_ALL=C sort)
+bench_src := $(shell find tests/bench -name '*.c' -not -path '*/fleet/*' 2>/dev/null | LC_ALL=C sort)
 fuzz_src  := $(shell find tests/fuzz -name 'fuzz_*.c' 2>/dev/null | LC_ALL=C sort)
 sim_src   := $(wildcard tests/sim/*.c)
 attack_src := $(wildcard tests/attack/attack_*.c)
@@ -243,6 +243,12 @@ load_src := $(wildcard tests/load/*.c)
 $(BUILD)/bin/ecs-load: $(call objs,$(load_src)) $(lib_test) $(archives_admin)
 	$(link) $(ADMIN_LIBS)
 $(call objs,$(load_src)): | $(gen_hdr)
+
+# Thousands of agents without containers, for benchmarks of the control plane.
+fleet_src := $(wildcard tests/bench/fleet/*.c)
+$(BUILD)/bin/ecs-fleet: $(call objs,$(fleet_src)) $(archives_agent)
+	$(link) $(libs_agent)
+$(call objs,$(fleet_src)): | $(nano_hdr)
 
 # Preloaded into controllers in chaos runs: disks and clocks that fail on demand.
 $(BUILD)/lib/libfaultfs.so: tests/e2e/chaos/faultfs.c
