@@ -66,6 +66,11 @@ START_TEST(hashes_match_their_published_vectors)
     {
         ck_assert_uint_eq(crc32c(0, "123456789", 9), 0xe3069283u);
         ck_assert_uint_eq(crc32c(crc32c(0, "1234", 4), "56789", 5), 0xe3069283u);
+        uint8_t same[32]; /* RFC 3720, B.4 */
+        memset(same, 0, sizeof same);
+        ck_assert_uint_eq(crc32c(0, same, sizeof same), 0x8a9136aau);
+        memset(same, 0xff, sizeof same);
+        ck_assert_uint_eq(crc32c(0, same, sizeof same), 0x62a8ab43u);
         ck_assert_uint_eq(hash_bytes("", 0, 0), 0xef46db3751d8e999ull);
         ck_assert_uint_eq(hash_bytes("a", 1, 0), 0xd24ec4f1a98c6e5bull);
         ck_assert_uint_eq(hash_bytes("Nobody inspects the spammish repetition", 39, 0),
