@@ -96,11 +96,11 @@ static struct str ports(struct tale *t, const struct task *task)
     return str_of(text);
 }
 
-static void tell_placed(struct tale *t, const struct task *task)
+/* "for service web by spread(attribute:ecs.availability-zone)" */
+static const char *purpose(struct tale *t, const struct task *task)
 {
     static const char *const names[] = {"random", "spread", "binpack"};
     const struct service *v = store_service(t->r->store, task->service);
-    struct ring_record record = about_task(t, RING_RECORD_DECISION, task);
     struct arena *a = &t->r->told_arena;
     const char *why = v == NULL ? arena_printf(a, "for %.*s", STR_ARG(task->group))
                                 : arena_printf(a, "for service %.*s", STR_ARG(v->name));
@@ -111,11 +111,64 @@ static void tell_placed(struct tale *t, const struct task *task)
                          s->type <= STRATEGY_BINPACK ? names[s->type] : "?",
                          s->field.n == 0 ? "" : "(", STR_ARG(s->field), s->field.n == 0 ? "" : ")");
     }
-    record.text = str_of(arena_printf(a, "placed %.*s on %.*s: %s; cpu %u, memory %u%.*s",
-                                      STR_ARG(taskdef_name(t, task->taskdef)),
-                                      STR_ARG(node_name(t, task->node)), why, task->cpu,
-                                      task->memory, STR_ARG(ports(t, task))));
+    return why;
+}
+
+static void tell_placed(struct tale *t, const struct task *task)
+{
+    struct ring_record record = about_task(t, RING_RECORD_DECISION, task);
+    record.text = str_of(
+        arena_printf(&t->r->told_arena, "placed %.*s on %.*s: %s; cpu %u, memory %u%.*s",
+                     STR_ARG(taskdef_name(t, task->taskdef)), STR_ARG(node_name(t, task->node)),
+                     purpose(t, task), task->cpu, task->memory, STR_ARG(ports(t, task))));
     tell(t, &record);
+}
+
+/* Tasks placed by the hundred are told of together: a million of these records would say less, and
+ * cost more than placing the tasks. */
+#define PLACED_ONE_BY_ONE 20u
+
+static void tell_placed_many(struct tale *t, const struct task *task, uint32_t n)
+{
+    struct ring_record record = about_task(t, RING_RECORD_DECISION, task);
+    record.node = STR("");
+    record.subject = record.service.n > 0 ? subject(t, "service", record.service)
+                                          : subject(t, "group", task->group);
+    record.text = str_of(arena_printf(
+        &t->r->told_arena, "placed %u of %.*s: %s; cpu %u, memory %u each", n,
+        STR_ARG(taskdef_name(t, task->taskdef)), purpose(t, task), task->cpu, task->memory));
+    tell(t, &record);
+}
+
+/* The i-th task that the command made. */
+static const struct task *made(const struct tale *t, uint32_t i)
+{
+    return store_task(t->r->store, store_find_task(t->r->store, t->result->ids[i]));
+}
+
+static bool are_alike(const struct task *a, const struct task *b)
+{
+    return b != NULL && a->service == b->service && a->taskdef == b->taskdef &&
+           str_eq(a->group, b->group);
+}
+
+static void tell_all_placed(struct tale *t)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < t->result->n_done; i += n) {
+        const struct task *first = made(t, i);
+        for (n = 1;
+             first != NULL && i + n < t->result->n_done && are_alike(first, made(t, i + n));) {
+            n++;
+        }
+        if (n > PLACED_ONE_BY_ONE) {
+            tell_placed_many(t, first, n);
+            continue;
+        }
+        for (uint32_t k = 0; first != NULL && k < n; k++) {
+            tell_placed(t, made(t, i + k));
+        }
+    }
 }
 
 /* "main exited 137 (OutOfMemory)", for each container that says something. */
@@ -255,12 +308,8 @@ static void tell_plan(struct tale *t)
             tell(t, &record);
         }
     }
-    for (uint32_t i = 0; i < t->result->n_done && !t->result->duplicate; i++) {
-        const struct task *task =
-            store_task(t->r->store, store_find_task(t->r->store, t->result->ids[i]));
-        if (task != NULL) {
-            tell_placed(t, task);
-        }
+    if (!t->result->duplicate) {
+        tell_all_placed(t);
     }
 }
 

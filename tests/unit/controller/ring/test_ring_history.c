@@ -222,6 +222,43 @@ START_TEST(a_node_that_comes_back_smaller_than_its_tasks_is_told_of)
     }
 END_TEST
 
+static unsigned count(const char *text, const char *what)
+{
+    unsigned n = 0;
+    for (const char *p = strstr(text, what); p != NULL; p = strstr(p + 1, what)) {
+        n++;
+    }
+    return n;
+}
+
+START_TEST(of_tasks_placed_by_the_hundred_one_record_tells)
+    {
+        struct teller t;
+        struct plan_task items[124];
+        struct command cmd = {.kind = CMD_PLAN};
+        memset(items, 0, sizeof items);
+        teller_open(&t);
+        ck_assert(world_cluster(&t.w, "prod"));
+        ck_assert(world_taskdef(&t.w, "web", 10, 20, 0));
+        ck_assert(world_node(&t.w, "prod", 1, 10000, 10000));
+        for (uint32_t i = 0; i < 124; i++) {
+            items[i] = (struct plan_task){.id = world_id(1000 + i),
+                                          .service = SLOT_NONE,
+                                          .cpu = 10,
+                                          .memory = 20,
+                                          .group = i < 4 ? STR("few") : STR("many")};
+        }
+        cmd.u.plan.tasks = items;
+        cmd.u.plan.n_tasks = 124;
+        ck_assert(world_apply(&t.w, &cmd));
+        ck_assert_uint_eq(t.w.result.n_done, 124);
+        ck_assert_uint_eq(count(t.told, "placed web:1 on "), 4);
+        ck_assert_uint_eq(count(t.told, "placed "), 5);
+        says(&t, "prod group/many : placed 120 of web:1: for many; cpu 10, memory 20 each\n");
+        teller_close(&t);
+    }
+END_TEST
+
 START_TEST(the_same_entries_tell_the_same)
     {
         struct teller one;
@@ -252,6 +289,7 @@ int main(void)
     Suite *s = suite_create("ring history");
     TEST_CASE(s, "history", 30, what_happened_is_told_with_names_and_reasons,
               a_node_that_comes_back_smaller_than_its_tasks_is_told_of,
-              the_same_entries_tell_the_same, the_caller_changes_nothing_in_the_state);
+              of_tasks_placed_by_the_hundred_one_record_tells, the_same_entries_tell_the_same,
+              the_caller_changes_nothing_in_the_state);
     return test_run(s);
 }
