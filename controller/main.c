@@ -12,6 +12,7 @@
 #include "controller/program/backend.h"
 #include "controller/program/settings.h"
 
+#include <limits.h>
 #include <raft.h>
 #include <signal.h>
 #include <stdio.h>
@@ -38,6 +39,7 @@ struct controller {
     struct backend backend;
     struct api_backend functions;
     struct loop_signal *signals;
+    uint64_t max_files; /* That may be open at a time. */
     bool stopping;
 };
 
@@ -155,10 +157,18 @@ static int open_link(struct controller *c, struct err *err)
     return link_open(&c->loop, &options, &c->link, err);
 }
 
+/* Leaves some files for the log, the databases and the other controllers. */
+static unsigned max_connections(const struct controller *c)
+{
+    uint64_t n = c->settings.max_connections;
+    n = n != 0 ? n : c->max_files / 8 * 7;
+    return n < UINT_MAX ? (unsigned)n : UINT_MAX;
+}
+
 static int open_door(struct controller *c, struct err *err)
 {
     const struct settings *s = &c->settings;
-    struct door_options options = {.tls = c->tls_door};
+    struct door_options options = {.tls = c->tls_door, .max_connections = max_connections(c)};
     struct api_options api_options = {
         .mem = sysmem(),
         .engine = c->engine,
@@ -280,7 +290,7 @@ static int run(struct controller *c)
         log_error("controller.loop");
         return 1;
     }
-    (void)loop_raise_nofile();
+    c->max_files = loop_raise_nofile();
     if (priority_raise(-(int)c->settings.urgency, &err) != 0) {
         log_warn("controller.priority", log_err(&err));
     }

@@ -135,11 +135,12 @@ static int open_grpc(struct door *d, struct err *err)
 }
 
 static int listen_on(struct door *d, const struct addr *addr, struct tls_context *tls,
-                     struct http_server **ret, struct err *err)
+                     unsigned max_connections, struct http_server **ret, struct err *err)
 {
     struct http_options options = {
         .addr = *addr,
         .tls = tls,
+        .max_connections = max_connections,
         .body_max = API_MESSAGE_MAX,
     };
     int rv;
@@ -164,10 +165,10 @@ int door_open(struct api *api, const struct door_options *options, struct door *
     d->options = *options;
     rv = open_grpc(d, err);
     if (rv == 0) {
-        rv = listen_on(d, &options->tls_addr, options->tls, &d->tls, err);
+        rv = listen_on(d, &options->tls_addr, options->tls, options->max_connections, &d->tls, err);
     }
     if (rv == 0) {
-        rv = listen_on(d, &options->insecure_addr, NULL, &d->insecure, err);
+        rv = listen_on(d, &options->insecure_addr, NULL, 0, &d->insecure, err);
     }
     if (rv != 0) {
         door_close(d);

@@ -27,7 +27,8 @@ struct door_options {        /* Zeroed fields: not wanted. */
     struct addr tls_addr;    /* With tls. */
     struct tls_context *tls; /* Server; TLS_VERIFY_OPTIONAL; ALPN h2, http/1.1. Borrowed. */
     struct addr insecure_addr;
-    door_metrics_cb metrics; /* More for /metrics. */
+    unsigned max_connections; /* On the TLS port; 0: http.h's default. */
+    door_metrics_cb metrics;  /* More for /metrics. */
     void *metrics_data;
 };
 

@@ -35,7 +35,8 @@ struct settings {
     uint64_t node_lost_after_ms;
     uint64_t node_heartbeat_ms;
     uint64_t node_loss_percent;
-    uint64_t urgency; /* Run at minus this nice value. */
+    uint64_t max_connections; /* 0: what the limit of open files allows. */
+    uint64_t urgency;         /* Run at minus this nice value. */
     const char *log_level;
     bool log_json;
     /* Made from these. Texts live in the conf or in `texts`. */

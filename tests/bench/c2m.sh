@@ -46,13 +46,14 @@ fleet_start() {
     "$build/bin/ecs-fleet" --ca "$dir/pki/ca.pem" --ca-key "$dir/pki/ca.key" --agents "$nodes" \
         --spread 20s >"$dir/fleet.log" 2>"$dir/fleet.err" &
     fleet=$!
-    eventually 120 grep -q " agents $nodes " "$dir/fleet.log"
+    eventually 120 grep -q " agents $nodes " "$dir/fleet.log" || { tail -n 3 "$dir/fleet.log"; return 1; }
 }
 fleet_stop() {
     kill -TERM "$fleet" 2>/dev/null && wait "$fleet" || true
 }
 finish_fleet() {
     local status=$?
+    set +e
     fleet_stop
     (exit "$status")
     finish
@@ -95,7 +96,7 @@ cpu_all=0
 for c in c1 c2 c3; do cpu_all=$((cpu_all + $(cpu_of "$(pid_of $c)"))); done
 cpu_fleet=$(cpu_of "$fleet")
 
-curl --parallel --parallel-max 8 --config "$dir/requests"
+curl --no-progress-meter --parallel --parallel-max 8 --config "$dir/requests"
 row "$case" "services acknowledged" ms $(($(ms) - began))
 until [ "$(count "$lead")" -eq "$all" ]; do
     [ $(($(ms) - began)) -lt 900000 ] || { echo "only $(count "$lead") of $all run"; exit 1; }
@@ -133,7 +134,7 @@ began=$(ms)
 lab restart "$lead"
 caught_up() {
     [ "$(aws_call "$(node_address "$lead")" DescribeClusters '{}' 2>/dev/null |
-        jq '.clusters[0].runningTasksCount // 0')" -ge "$all" ]
+        jq '.clusters[0].runningTasksCount // 0' || echo 0)" -ge "$all" ]
 }
 until caught_up; do
     [ $(($(ms) - began)) -lt 120000 ] || { echo "$lead is not ready"; exit 1; }
