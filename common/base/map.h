@@ -15,7 +15,7 @@
 #define MAP_NONE UINT32_MAX
 
 struct map_slot {
-    uint32_t hash; /* The upper half of the hash; the lower half chose the place. */
+    uint32_t hash; /* The upper half of the hash: growing asks no row for it again. */
     uint32_t value;
 };
 
@@ -30,9 +30,6 @@ struct map {
 /* Says whether the row numbered value is the one looked for. */
 typedef bool (*map_eq)(const void *ctx, uint32_t value, const void *key);
 
-/* Gives the hash of the row numbered value again (needed when the table grows or shifts). */
-typedef uint64_t (*map_hash)(const void *ctx, uint32_t value);
-
 void map_init(struct map *m, const struct mem *mem);
 void map_close(struct map *m); /* Zeroed maps are fine. */
 
@@ -40,10 +37,10 @@ void map_close(struct map *m); /* Zeroed maps are fine. */
 uint32_t map_get(const struct map *m, uint64_t hash, map_eq eq, const void *ctx, const void *key);
 
 /* Add a value that is not there yet (the caller looked). value != MAP_NONE. */
-void map_put(struct map *m, uint64_t hash, uint32_t value, map_hash rehash, const void *ctx);
+void map_put(struct map *m, uint64_t hash, uint32_t value);
 
 /* Remove value, which is there under hash. */
-void map_remove(struct map *m, uint64_t hash, uint32_t value, map_hash rehash, const void *ctx);
+void map_remove(struct map *m, uint64_t hash, uint32_t value);
 
 /* Visit: start with *at = 0; false at the end. */
 bool map_next(const struct map *m, uint32_t *at, uint32_t *ret_value);

@@ -43,9 +43,8 @@ static uint64_t key_hash(struct store_key key)
     return hash_mix(hash_mix(text, key.a), key.b);
 }
 
-static uint64_t rehash(const void *ctx, uint32_t slot)
+static uint64_t row_hash(const struct store_index *index, uint32_t slot)
 {
-    const struct store_index *index = ctx;
     const void *row = store_at(index->store, index->kind, slot);
     return key_hash(store_key_of(index->kind, row));
 }
@@ -67,13 +66,13 @@ uint32_t store_lookup(const struct store *s, enum kind kind, struct store_key ke
 void store_index_add(struct store *s, enum kind kind, uint32_t slot)
 {
     struct store_index *index = &s->index[kind];
-    map_put(&index->map, rehash(index, slot), slot, rehash, index);
+    map_put(&index->map, row_hash(index, slot), slot);
 }
 
 void store_index_remove(struct store *s, enum kind kind, uint32_t slot)
 {
     struct store_index *index = &s->index[kind];
-    map_remove(&index->map, rehash(index, slot), slot, rehash, index);
+    map_remove(&index->map, row_hash(index, slot), slot);
 }
 
 uint32_t store_find_cluster(const struct store *s, struct str name)

@@ -42,12 +42,6 @@ static uint64_t row_hash(uint8_t kind, uint32_t slot)
     return hash_mix(kind, slot);
 }
 
-static uint64_t rehash(const void *ctx, uint32_t value)
-{
-    const struct pending *p = ctx;
-    return row_hash(p->rows[value].kind, p->rows[value].slot);
-}
-
 static bool same_row(const void *ctx, uint32_t value, const void *key)
 {
     const struct pending *p = ctx;
@@ -66,7 +60,7 @@ static struct pending_row *add_row(struct pending *p, uint8_t kind, uint32_t slo
     }
     row = &p->rows[p->n];
     *row = (struct pending_row){.kind = kind, .slot = slot};
-    map_put(&p->map, hash, p->n++, rehash, p);
+    map_put(&p->map, hash, p->n++);
     return row;
 }
 

@@ -54,12 +54,6 @@ static bool name_eq(const void *ctx, uint32_t value, const void *key)
     return strcmp(hist_key(ctx, value), key) == 0;
 }
 
-static uint64_t name_hash(const void *ctx, uint32_t value)
-{
-    const char *name = hist_key(ctx, value);
-    return hash_bytes(name, strlen(name), 0);
-}
-
 static uint32_t intern(struct hist *h, const char *name)
 {
     size_t n = strlen(name);
@@ -79,7 +73,7 @@ static uint32_t intern(struct hist *h, const char *name)
     h->keys[key] = (uint32_t)h->names.len;
     buf_put(&h->names, name, n + 1);
     assert(!h->names.overflow);
-    map_put(&h->by_name, hash, key, name_hash, h);
+    map_put(&h->by_name, hash, key);
     return key;
 }
 

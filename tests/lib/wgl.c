@@ -287,9 +287,9 @@ static bool entry_eq(const void *ctx, uint32_t number, const void *key)
     return get_u32(a) == get_u32(b) && memcmp(a, b, 4 + (size_t)get_u32(b)) == 0;
 }
 
-static uint64_t entry_hash(const void *ctx, uint32_t number)
+static uint64_t entry_hash(const struct search *s, uint32_t number)
 {
-    const uint8_t *entry = entry_at(ctx, number);
+    const uint8_t *entry = entry_at(s, number);
     return hash_bytes(entry + 4, get_u32(entry), 0);
 }
 
@@ -308,7 +308,7 @@ static bool memo_add(struct search *s)
         s->memo.len = at;
         return false;
     }
-    map_put(&s->by_entry, hash, number, entry_hash, s);
+    map_put(&s->by_entry, hash, number);
     return true;
 }
 

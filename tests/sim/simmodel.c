@@ -66,12 +66,6 @@ static uint64_t hash_id(struct id id)
     return hash_mix(id.hi, id.lo);
 }
 
-static uint64_t rehash(const void *ctx, uint32_t value)
-{
-    const struct simmodel *m = ctx;
-    return hash_id(m->tasks[value].id);
-}
-
 static bool same_id(const void *ctx, uint32_t value, const void *key)
 {
     const struct simmodel *m = ctx;
@@ -236,7 +230,7 @@ static void new_task(struct simmodel *m, const struct store *store, uint32_t slo
     *s = (struct seen_task){
         .id = t->id, .node = t->node, .slot = slot, .status = t->status, .desired = t->desired};
     s->by = t->started_by.n == 0 ? 0 : hash_bytes(t->started_by.p, t->started_by.n, 1);
-    map_put(&m->by_id, hash_id(t->id), m->n_tasks, rehash, m);
+    map_put(&m->by_id, hash_id(t->id), m->n_tasks);
     m->n_tasks++;
     m->at_slot[slot] = m->n_tasks;
     m->f->stats.tasks++;

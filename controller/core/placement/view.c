@@ -96,12 +96,6 @@ static bool slot_eq(const void *ctx, uint32_t value, const void *key)
     return id_eq(v->hot[value].id, *id);
 }
 
-static uint64_t slot_hash(const void *ctx, uint32_t value)
-{
-    const struct view *v = ctx;
-    return id_hash(v->hot[value].id);
-}
-
 uint32_t view_find(const struct view *v, struct id id)
 {
     return map_get(&v->by_id, id_hash(id), slot_eq, v, &id);
@@ -260,7 +254,7 @@ int view_node_add(struct view *v, const struct view_node *node, uint32_t *ret_sl
     slots_grow(v);
     uint32_t slot = v->n_free_slots > 0 ? v->free_slots[--v->n_free_slots] : v->n_slots++;
     describe(v, slot, node, class);
-    map_put(&v->by_id, id_hash(node->id), slot, slot_hash, v);
+    map_put(&v->by_id, id_hash(node->id), slot);
     v->n_nodes++;
     *ret_slot = slot;
     return 0;
@@ -315,7 +309,7 @@ void view_node_remove(struct view *v, uint32_t slot)
         }
     }
     view_index_forget(v, slot);
-    map_remove(&v->by_id, id_hash(v->hot[slot].id), slot, slot_hash, v);
+    map_remove(&v->by_id, id_hash(v->hot[slot].id), slot);
     count_capacity(v, s, false);
     view_class_put(v, v->hot[slot].class);
     slot_clear(v, slot);

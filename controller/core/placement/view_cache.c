@@ -19,12 +19,6 @@ static bool text_eq(const void *ctx, uint32_t value, const void *key)
     return str_eq(str_make(v->queries[value].text, v->queries[value].n_text), *text);
 }
 
-static uint64_t text_hash(const void *ctx, uint32_t value)
-{
-    const struct view *v = ctx;
-    return v->queries[value].hash;
-}
-
 static void query_release(struct view *v, struct view_query *q)
 {
     query_close(q->query);
@@ -47,7 +41,7 @@ static uint32_t query_slot(struct view *v)
             oldest = i;
         }
     }
-    map_remove(&v->query_by_text, v->queries[oldest].hash, oldest, text_hash, v);
+    map_remove(&v->query_by_text, v->queries[oldest].hash, oldest);
     query_release(v, &v->queries[oldest]);
     v->epoch++;
     return oldest;
@@ -68,7 +62,7 @@ int view_query_get(struct view *v, struct str text, uint32_t *ret, struct err *e
                                             .text = mem_dup(v->mem, text.p, text.n),
                                             .n_text = (uint32_t)text.n,
                                             .hash = hash};
-        map_put(&v->query_by_text, hash, i, text_hash, v);
+        map_put(&v->query_by_text, hash, i);
     }
     v->queries[i].used_at = ++v->clock;
     *ret = i;
@@ -104,12 +98,6 @@ static bool value_eq(const void *ctx, uint32_t value, const void *key)
     const struct view_domain *d = ctx;
     const struct str *text = key;
     return str_eq(str_make(d->values[value].text, d->values[value].n), *text);
-}
-
-static uint64_t value_hash(const void *ctx, uint32_t value)
-{
-    const struct view_domain *d = ctx;
-    return d->values[value].hash;
 }
 
 static void domain_release(struct view *v, struct view_domain *d)
@@ -161,7 +149,7 @@ static uint32_t value_number(struct view *v, struct view_domain *d, struct str v
         number = d->n_values++;
         d->values[number] =
             (struct domain_value){mem_dup(v->mem, value.p, value.n), (uint32_t)value.n, hash};
-        map_put(&d->by_value, hash, number, value_hash, d);
+        map_put(&d->by_value, hash, number);
     }
     return number;
 }

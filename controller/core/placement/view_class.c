@@ -146,12 +146,6 @@ static bool class_eq(const void *ctx, uint32_t value, const void *key)
     return a->n_bytes == b->n_bytes && memcmp(a->bytes, b->bytes, a->n_bytes) == 0;
 }
 
-static uint64_t class_hash(const void *ctx, uint32_t value)
-{
-    const struct view *v = ctx;
-    return v->classes[value].hash;
-}
-
 int view_class_get(struct view *v, const struct view_node *node, uint32_t *ret, struct err *err)
 {
     struct view_class made;
@@ -177,7 +171,7 @@ int view_class_get(struct view *v, const struct view_node *node, uint32_t *ret, 
         v->classes[class] = made;
         v->class_epoch++;
         v->epoch++;
-        map_put(&v->by_bytes, made.hash, class, class_hash, v);
+        map_put(&v->by_bytes, made.hash, class);
         view_caches_forget(v, class);
     }
     v->classes[class].n_nodes++;
@@ -191,7 +185,7 @@ void view_class_put(struct view *v, uint32_t class)
     assert(c->n_nodes > 0);
     c->n_nodes--;
     if (c->n_nodes == 0) {
-        map_remove(&v->by_bytes, c->hash, class, class_hash, v);
+        map_remove(&v->by_bytes, c->hash, class);
         view_zone_put(v, c->zone);
         mem_free(v->mem, c->bytes, c->n_bytes);
         memset(c, 0, sizeof *c);

@@ -15,12 +15,6 @@ static bool name_eq(const void *ctx, uint32_t value, const void *key)
     return str_eq(str_make(v->groups[value].name, v->groups[value].n_name), *name);
 }
 
-static uint64_t name_hash(const void *ctx, uint32_t value)
-{
-    const struct view *v = ctx;
-    return v->groups[value].hash;
-}
-
 uint32_t view_group_find(const struct view *v, struct str name)
 {
     if (name.n == 0) {
@@ -49,7 +43,7 @@ uint32_t view_group_hold(struct view *v, struct str name)
         g->n_name = (uint32_t)name.n;
         g->name = mem_dup(v->mem, name.p, name.n);
         g->hash = hash_bytes(name.p, name.n, HASH_SEED);
-        map_put(&v->by_name, g->hash, group, name_hash, v);
+        map_put(&v->by_name, g->hash, group);
     }
     if (group != NO_GROUP) {
         v->groups[group].n_holds++;
@@ -80,7 +74,7 @@ static void group_check(struct view *v, uint32_t group)
     struct view_group *g = &v->groups[group];
     if (g->n_tasks == 0 && g->n_holds == 0) {
         assert(g->n_counts == 0);
-        map_remove(&v->by_name, g->hash, group, name_hash, v);
+        map_remove(&v->by_name, g->hash, group);
         group_close(v, g);
         v->free_groups[v->n_free_groups++] = group;
     }

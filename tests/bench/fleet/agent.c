@@ -24,12 +24,6 @@ static bool is_task(const void *ctx, uint32_t value, const void *key)
     return id_eq(a->tasks[value]->id, *(const struct id *)key);
 }
 
-static uint64_t hash_again(const void *ctx, uint32_t value)
-{
-    const struct fleet_agent *a = ctx;
-    return hash_of(a->tasks[value]->id);
-}
-
 static struct fleet_task *find(const struct fleet_agent *a, struct id id)
 {
     uint32_t at = map_get(&a->by_id, hash_of(id), is_task, a, &id);
@@ -50,7 +44,7 @@ static struct fleet_task *add(struct fleet_agent *a, struct id id)
     t->status = WIRE_PENDING;
     report_item_init(&t->report);
     a->tasks[a->n_tasks] = t;
-    map_put(&a->by_id, hash_of(id), a->n_tasks++, hash_again, a);
+    map_put(&a->by_id, hash_of(id), a->n_tasks++);
     return t;
 }
 
@@ -73,12 +67,12 @@ static void drop(struct fleet_task *t)
     set_status(t, WIRE_STOPPED);
     heap_remove(&a->fleet->due, &t->due);
     report_drop(&t->report);
-    map_remove(&a->by_id, hash_of(t->id), at, hash_again, a);
+    map_remove(&a->by_id, hash_of(t->id), at);
     if (at != --a->n_tasks) {
         struct fleet_task *last = a->tasks[a->n_tasks];
-        map_remove(&a->by_id, hash_of(last->id), a->n_tasks, hash_again, a);
+        map_remove(&a->by_id, hash_of(last->id), a->n_tasks);
         a->tasks[at] = last;
-        map_put(&a->by_id, hash_of(last->id), at, hash_again, a);
+        map_put(&a->by_id, hash_of(last->id), at);
     }
     mem_free(sysmem(), t, sizeof *t);
 }
