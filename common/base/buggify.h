@@ -14,6 +14,7 @@
     X(ARENA_SMALL, "an arena takes a block for one allocation")         \
     X(MAP_GROWS, "a map grows before it is full")                       \
     X(RING_ONE_WRITE, "a batch ends after this write")                  \
+    X(RING_BUILDS_SLOWLY, "a new leader looks at one task in a turn")   \
     X(RING_NO_PASS, "the leader makes no plans this turn")              \
     X(RING_SPLIT, "a batch is cut in two")                              \
     X(RING_NOT_NOW, "the log takes nothing now")                        \

@@ -73,8 +73,8 @@ static void follow_all(struct leader *l, int64_t now_ms)
     }
 }
 
-struct leader *leader_open(const struct store *store, const struct leader_settings *settings,
-                           int64_t now_ms, const struct mem *mem)
+struct leader *leader_begin(const struct store *store, const struct leader_settings *settings,
+                            int64_t now_ms, const struct mem *mem)
 {
     struct leader *l = mem_alloc(mem, sizeof *l);
     assert(settings->plan_items_max > 0);
@@ -98,6 +98,29 @@ struct leader *leader_open(const struct store *store, const struct leader_settin
     heap_init(&l->timers, mem);
     heap_init(&l->silence, mem);
     follow_all(l, now_ms);
+    return l;
+}
+
+/* By slot, not by node: what lies behind one another in memory is looked at in that order. */
+bool leader_build(struct leader *l, uint32_t n)
+{
+    uint32_t end = store_slots(l->store, KIND_TASK);
+    for (; n > 0 && l->built < end; n--) {
+        leader_view_task(l, l->built++);
+    }
+    if (l->built >= end) {
+        l->built = LEADER_BUILT;
+    }
+    return l->built == LEADER_BUILT;
+}
+
+struct leader *leader_open(const struct store *store, const struct leader_settings *settings,
+                           int64_t now_ms, const struct mem *mem)
+{
+    struct leader *l = leader_begin(store, settings, now_ms, mem);
+    bool built = leader_build(l, UINT32_MAX);
+    assert(built);
+    (void)built;
     return l;
 }
 

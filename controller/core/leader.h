@@ -5,7 +5,8 @@
  * Level-triggered: the same code serves an event, a retry and a new leader, who marks everything
  * dirty. Running a pass twice in a row produces nothing the second time. Pure: time is an argument.
  *
- * Order of use: leader_open() when this controller becomes the leader (the store is current);
+ * Order of use: leader_begin() when this controller becomes the leader (the store is current) and
+ * leader_build() until it is done, or leader_open() for both;
  * leader_changed() after every store_apply(); leader_pass() when leader_dirty() or a deadline is
  * due; leader_run() for RunTask/StartTask. Decisions are made on applied state plus the leader's
  * own reservations of what is in flight: leader_settle() drops these when a batch was applied or
@@ -29,6 +30,14 @@ struct leader_settings {
 /* Borrow the store until leader_close(). Builds the placement views; everything is dirty. */
 struct leader *leader_open(const struct store *store, const struct leader_settings *settings,
                            int64_t now_ms, const struct mem *mem);
+
+/* The same, but the views do not know the tasks yet: of millions, that takes longer than the other
+ * controllers wait for a sign of life. leader_build() shows them up to n more of these, and is true
+ * when they know all; before, nothing may be decided. leader_changed() is told of as ever. */
+struct leader *leader_begin(const struct store *store, const struct leader_settings *settings,
+                            int64_t now_ms, const struct mem *mem);
+bool leader_build(struct leader *l, uint32_t n);
+
 void leader_close(struct leader *l);
 
 /* How to tell whether the tasks of a service get managed tags (aws:ecs:...): that is in its

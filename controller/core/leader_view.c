@@ -221,8 +221,10 @@ static void show_node(struct leader *l, struct leader_node *n, const struct node
             n->view_slot = VIEW_NONE;
             task = SLOT_NONE;
         }
-        while (task != SLOT_NONE) {
-            leader_view_task(l, task);
+        while (task != SLOT_NONE && l->built > 0) {
+            if (task < l->built) { /* leader_build() comes to the others. */
+                leader_view_task(l, task);
+            }
             task = store_task(l->store, task)->on_node.next;
         }
     } else if (view_node_set(view, n->view_slot, &d, NULL) != 0) {
@@ -235,6 +237,9 @@ static void mark_services(struct leader *l, struct leader_cluster *c, const stru
 {
     struct list *it;
     uint32_t task = node->first_task;
+    if (l->built != LEADER_BUILT) {
+        return; /* All are dirty still. */
+    }
     while (task != SLOT_NONE) {
         const struct task *t = store_task(l->store, task);
         if (t->status != TASK_STOPPED) {

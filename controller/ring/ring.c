@@ -304,6 +304,10 @@ void ring_turn(struct ring *r)
     if (r->in_flight || !r->io->keeps_up(r->ctx)) {
         return; /* The apply, or the storage thread's progress, wakes us again. */
     }
+    if (!leader_build(r->leader, BUGGIFY(RING_BUILDS_SLOWLY) ? 1 : RING_BUILD_MAX)) {
+        r->io->wake(r->ctx); /* In between the others hear from us. */
+        return;
+    }
     if (r->batch.n == 0) {
         publish_level(r);
         publish_identity(r);
@@ -350,7 +354,7 @@ static bool has_managed_tags(const struct service *service)
 void ring_lead(struct ring *r)
 {
     assert(r->leader == NULL);
-    r->leader = leader_open(r->store, &r->settings, ring_now_ms(r), r->mem);
+    r->leader = leader_begin(r->store, &r->settings, ring_now_ms(r), r->mem);
     leader_set_managed_tags(r->leader, has_managed_tags);
     r->io->changed(r->ctx, NULL);
     r->io->wake(r->ctx);

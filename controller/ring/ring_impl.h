@@ -10,6 +10,7 @@
 #define RING_WAITING_MAX  200000     /* Requests; more are refused with ERR_FULL. */
 #define RING_BATCH_MAX    1024       /* Commands in one entry ... */
 #define RING_BATCH_BYTES  (1u << 20) /* ... or about so many bytes, whichever comes first. */
+#define RING_BUILD_MAX    20000      /* Tasks that a new leader looks at in one turn. */
 #define RING_PASS_MAX     64         /* Commands of the leader's own in one entry. */
 #define RING_SLOTS        (RING_BATCH_MAX + RING_PASS_MAX + 3) /* And level, identity, digest. */
 #define RING_ROW_MAX      (16u << 20)

@@ -20,12 +20,16 @@ uint32_t view_group_find(const struct view *v, struct str name)
     if (name.n == 0) {
         return NO_GROUP;
     }
+    if (v->found_group < v->n_groups && name_eq(v, v->found_group, &name)) {
+        return v->found_group;
+    }
     return map_get(&v->by_name, hash_bytes(name.p, name.n, HASH_SEED), name_eq, v, &name);
 }
 
 uint32_t view_group_hold(struct view *v, struct str name)
 {
     uint32_t group = view_group_find(v, name);
+    v->found_group = group;
     if (group == NO_GROUP && name.n > 0) {
         if (v->n_free_groups > 0) {
             group = v->free_groups[--v->n_free_groups];

@@ -207,6 +207,7 @@ struct view {
     uint32_t cap_groups;
     uint32_t *free_groups;
     uint32_t n_free_groups;
+    uint32_t found_group; /* The last one: tasks of a group come one behind the other. */
     struct map by_name;
 
     struct view_reservation *reservations;
