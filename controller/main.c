@@ -168,7 +168,9 @@ static unsigned max_connections(const struct controller *c)
 static int open_door(struct controller *c, struct err *err)
 {
     const struct settings *s = &c->settings;
-    struct door_options options = {.tls = c->tls_door, .max_connections = max_connections(c)};
+    struct door_options options = {.tls = c->tls_door,
+                                   .max_connections = max_connections(c),
+                                   .max_per_address = (unsigned)s->max_per_address};
     struct api_options api_options = {
         .mem = sysmem(),
         .engine = c->engine,

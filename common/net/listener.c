@@ -23,8 +23,8 @@ struct listener {
     unsigned n_streams;
     uint64_t n_refused;
     bool closing;
-    bool closed; /* libuv is done with the handle. */
-    struct list buckets[N_BUCKETS];
+    bool closed;                    /* libuv is done with the handle. */
+    struct list buckets[N_BUCKETS]; /* Of those that have not proved who they are. */
 };
 
 static struct list *bucket_of(struct listener *l, const struct addr *a)
@@ -46,7 +46,7 @@ static unsigned count_unverified(struct listener *l, const struct addr *a)
     unsigned n = 0;
     list_each (it, bucket_of(l, a)) {
         struct stream *s = stream_of_link(container_of(it, struct listener_link, in_bucket));
-        n += addr_ip_eq(stream_peer_addr(s), a) && stream_peer(s)->role == PKI_ROLE_NONE;
+        n += addr_ip_eq(stream_peer_addr(s), a);
     }
     return n;
 }
@@ -92,6 +92,9 @@ static void on_connection(uv_stream_t *server, int status)
 void listener_opened(struct listener_link *link, struct stream *s)
 {
     struct listener *l = link->listener;
+    if (stream_peer(s)->role != PKI_ROLE_NONE) {
+        list_remove(&link->in_bucket); /* It is not counted any more. */
+    }
     if (!l->closing) {
         l->cb(l, s, l->data);
     }

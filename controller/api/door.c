@@ -134,21 +134,28 @@ static int open_grpc(struct door *d, struct err *err)
     return rv;
 }
 
-static int listen_on(struct door *d, const struct addr *addr, struct tls_context *tls,
-                     unsigned max_connections, struct http_server **ret, struct err *err)
+static int listen_on(struct door *d, const struct http_options *options, struct http_server **ret,
+                     struct err *err)
 {
-    struct http_options options = {
-        .addr = *addr,
-        .tls = tls,
-        .max_connections = max_connections,
-        .body_max = API_MESSAGE_MAX,
-    };
     int rv;
-    if (addr_is_none(addr)) {
+    if (addr_is_none(&options->addr)) {
         return 0;
     }
-    rv = http_server_open(api_loop(d->api), &options, on_call, d, ret, err);
+    rv = http_server_open(api_loop(d->api), options, on_call, d, ret, err);
     return rv == 0 ? 0 : err_wrap(err, rv, "front door");
+}
+
+static int listen_on_both(struct door *d, struct err *err)
+{
+    const struct door_options *o = &d->options;
+    const struct http_options tls = {.addr = o->tls_addr,
+                                     .tls = o->tls,
+                                     .max_connections = o->max_connections,
+                                     .max_per_ip = o->max_per_address,
+                                     .body_max = API_MESSAGE_MAX};
+    const struct http_options insecure = {.addr = o->insecure_addr, .body_max = API_MESSAGE_MAX};
+    int rv = listen_on(d, &tls, &d->tls, err);
+    return rv == 0 ? listen_on(d, &insecure, &d->insecure, err) : rv;
 }
 
 int door_open(struct api *api, const struct door_options *options, struct door **ret,
@@ -165,10 +172,7 @@ int door_open(struct api *api, const struct door_options *options, struct door *
     d->options = *options;
     rv = open_grpc(d, err);
     if (rv == 0) {
-        rv = listen_on(d, &options->tls_addr, options->tls, options->max_connections, &d->tls, err);
-    }
-    if (rv == 0) {
-        rv = listen_on(d, &options->insecure_addr, NULL, 0, &d->insecure, err);
+        rv = listen_on_both(d, err);
     }
     if (rv != 0) {
         door_close(d);

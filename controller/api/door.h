@@ -27,6 +27,7 @@ struct door_options {        /* Zeroed fields: not wanted. */
     struct addr tls_addr;    /* With tls. */
     struct tls_context *tls; /* Server; TLS_VERIFY_OPTIONAL; ALPN h2, http/1.1. Borrowed. */
     struct addr insecure_addr;
+    unsigned max_per_address; /* Of those on it without a certificate; 0: likewise. */
     unsigned max_connections; /* On the TLS port; 0: http.h's default. */
     door_metrics_cb metrics;  /* More for /metrics. */
     void *metrics_data;

@@ -67,7 +67,7 @@ struct leader {
     int64_t judge_at;                 /* No node is given up before. */
     int64_t seen_at;                  /* The latest time it was told. */
     uint64_t n_passes; /* Makes the ids of tasks differ between passes on the same state. */
-    uint32_t built; /* Tasks before this slot are in the views; LEADER_BUILT: all. */
+    uint32_t built;    /* Tasks before this slot are in the views; LEADER_BUILT: all. */
     struct table clusters;
     struct table services;
     struct table nodes;

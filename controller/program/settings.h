@@ -35,6 +35,7 @@ struct settings {
     uint64_t node_lost_after_ms;
     uint64_t node_heartbeat_ms;
     uint64_t node_loss_percent;
+    uint64_t max_per_address;
     uint64_t max_connections; /* 0: what the limit of open files allows. */
     uint64_t urgency;         /* Run at minus this nice value. */
     const char *log_level;

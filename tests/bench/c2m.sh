@@ -25,38 +25,11 @@ while [ $# -gt 0 ]; do
 done
 all=$((services * tasks))
 . "$(cd "$(dirname "$0")" && pwd)/../e2e/lib.sh"
+. "$(cd "$(dirname "$0")" && pwd)/fleet/lib.sh"
 
-ms() { echo $((${EPOCHREALTIME/./} / 1000)); }
-row() { # case metric unit value
-    printf '%-10s %-28s %10s %s\n' "$1" "$2" "$4" "$3" | tee -a "$dir/rows"
-}
-pid_of() { cat "$dir/$1/pid"; }
-cpu_of() { awk '{ printf "%d", ($14 + $15) * 10 }' "/proc/$1/stat"; } # milliseconds
-peak_of() { awk '/^VmHWM:/ { printf "%d", $2 }' "/proc/$1/status"; }
-aws_call() { # ADDRESS OPERATION BODY
-    curl -sS --max-time 5 -H 'Content-Type: application/x-amz-json-1.1' \
-        -H "X-Amz-Target: AmazonEC2ContainerServiceV20141113.$2" -d "$3" "http://$1:8080/"
-}
 # How many tasks the controllers count RUNNING.
 count() {
     aws_call "$(node_address "$1")" DescribeClusters '{}' | jq '.clusters[0].runningTasksCount // 0'
-}
-
-fleet_start() {
-    "$build/bin/ecs-fleet" --ca "$dir/pki/ca.pem" --ca-key "$dir/pki/ca.key" --agents "$nodes" \
-        --spread 20s >"$dir/fleet.log" 2>"$dir/fleet.err" &
-    fleet=$!
-    eventually 120 grep -q " agents $nodes " "$dir/fleet.log" || { tail -n 3 "$dir/fleet.log"; return 1; }
-}
-fleet_stop() {
-    kill -TERM "$fleet" 2>/dev/null && wait "$fleet" || true
-}
-finish_fleet() {
-    local status=$?
-    set +e
-    fleet_stop
-    (exit "$status")
-    finish
 }
 
 # One client, which calls over a few connections it keeps.
@@ -78,12 +51,7 @@ EOF
     done >"$dir/requests"
 }
 
-trap finish_fleet EXIT
-trap 'exit 130' INT TERM
-lab up --controllers 3 --nodes 0
-eval "$(lab env)"
-fleet=
-fleet_start
+lab_start_fleet "$nodes"
 jq -n '{family: "demo", networkMode: "bridge", containerDefinitions: [
     {name: "web", image: "demo:1", cpu: 128, memory: 64, essential: true}]}' >"$dir/demo.json"
 ecs-admin task-def register "$dir/demo.json" >/dev/null
@@ -144,10 +112,4 @@ row "$case" "a controller starts again" ms $(($(ms) - began))
 row "$case" "memory of it, peak" kB "$(peak_of "$(pid_of "$lead")")"
 echo "load $(cut -d' ' -f1-3 /proc/loadavg)"
 
-if [ -n "$json" ]; then
-    jq -Rn --arg machine "$(uname -sr)" --arg commit "$(git -C "$root" rev-parse --short HEAD 2>/dev/null || true)" '
-        {name: "c2m", commit: $commit, machine: $machine, load: "",
-         rows: [inputs | capture("^(?<case>\\S+)\\s+(?<metric>.*\\S)\\s+(?<value>[0-9]+) (?<unit>\\S+)$") |
-            {case: .case, metric: .metric, unit: .unit, median: (.value | tonumber),
-             min: (.value | tonumber), max: (.value | tonumber)}]}' <"$dir/rows" >"$json"
-fi
+rows_json c2m "$json"
