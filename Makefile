@@ -287,7 +287,7 @@ guest_tests := test_cgroup test_runtime test_unpack
 test-guest: all $(addprefix $(BUILD)/tests/integration/agent/,$(guest_tests)) ## container tests in an emulated machine with cgroup2 only: [RUNTIME=runc]
 	@BUILD=$(BUILD) tests/e2e/guest/run.sh $(if $(RUNTIME),--runtime $(RUNTIME)) $(guest_tests)
 
-bench: all $(bench_bin) $(BUILD)/bin/ecs-load ## programs that measure; each prints a table and writes build/bench/NAME.json
+bench: all $(bench_bin) $(BUILD)/bin/ecs-load $(BUILD)/bin/ecs-fleet ## programs that measure; each prints a table and writes build/bench/NAME.json
 	@for b in $(bench_bin); do $$b --json $$b.json $(BENCHFLAGS) || exit 1; done
 	@for b in $(wildcard tests/bench/*.sh); do \
 	    BUILD=$(BUILD) $$b --json $(BUILD)/bench/$$(basename $$b .sh).json || exit 1; done
