@@ -2,6 +2,7 @@
  * attacker with one address cannot take the places of others, and nobody collides into them. */
 #include "common/base/list.h"
 #include "common/log/log.h"
+#include "common/loop/loop.h"
 #include "common/loop/sysmem.h"
 #include "common/net/stream_impl.h"
 
@@ -13,6 +14,7 @@
 #define BACKLOG         511
 #define STREAMS_DEFAULT 4096
 #define PER_IP_DEFAULT  100
+#define SHAKE_US        10000
 
 struct listener {
     uv_tcp_t tcp;
@@ -23,7 +25,11 @@ struct listener {
     unsigned n_streams;
     uint64_t n_refused;
     bool closing;
-    bool closed;                    /* libuv is done with the handle. */
+    bool closed; /* libuv is done with the handle. */
+    struct loop_soon *soon;
+    struct list waiting;            /* Streams, to go on with their handshakes. */
+    uint64_t turn;                  /* Of the loop, by its time, */
+    uint64_t spent_ns;              /* and what it spent on handshakes. */
     struct list buckets[N_BUCKETS]; /* Of those that have not proved who they are. */
 };
 
@@ -100,6 +106,48 @@ void listener_opened(struct listener_link *link, struct stream *s)
     }
 }
 
+static bool is_spent(struct listener *l)
+{
+    uint64_t turn = uv_now(l->tcp.loop);
+    if (turn != l->turn) {
+        l->turn = turn;
+        l->spent_ns = 0;
+    }
+    return l->spent_ns >= (uint64_t)l->options.shake_us * 1000;
+}
+
+bool listener_defers(struct listener_link *link)
+{
+    struct listener *l = link->listener;
+    if (l == NULL || l->closing || !is_spent(l)) {
+        return false;
+    }
+    list_push(&l->waiting, &link->waiting);
+    loop_soon_post(l->soon);
+    return true;
+}
+
+void listener_spent(struct listener_link *link, uint64_t ns)
+{
+    if (link->listener != NULL) {
+        link->listener->spent_ns += ns;
+    }
+}
+
+/* Another turn: first come, first served. */
+static void on_soon(void *data)
+{
+    struct listener *l = data;
+    while (!list_empty(&l->waiting) && !is_spent(l)) {
+        struct listener_link *link = container_of(l->waiting.next, struct listener_link, waiting);
+        list_remove(&link->waiting);
+        stream_shake(stream_of_link(link));
+    }
+    if (!list_empty(&l->waiting)) {
+        loop_soon_post(l->soon);
+    }
+}
+
 void listener_failed(struct listener_link *link, struct stream *s)
 {
     struct listener *l = link->listener;
@@ -119,6 +167,7 @@ void listener_unlink(struct listener_link *link)
         return;
     }
     list_remove(&link->in_bucket);
+    list_remove(&link->waiting);
     link->listener = NULL;
     assert(l->n_streams > 0);
     l->n_streams--;
@@ -145,8 +194,11 @@ int listener_open(uv_loop_t *loop, const struct listener_options *options, liste
     l->options = *options;
     l->options.max_streams = options->max_streams != 0 ? options->max_streams : STREAMS_DEFAULT;
     l->options.max_per_ip = options->max_per_ip != 0 ? options->max_per_ip : PER_IP_DEFAULT;
+    l->options.shake_us = options->shake_us != 0 ? options->shake_us : SHAKE_US;
     l->cb = cb;
     l->data = data;
+    l->soon = loop_soon_open(loop, on_soon, l);
+    list_init(&l->waiting);
     for (int i = 0; i < N_BUCKETS; i++) {
         list_init(&l->buckets[i]);
     }
@@ -174,6 +226,7 @@ void listener_close(struct listener *l)
     }
     assert(!l->closing);
     l->closing = true;
+    loop_soon_close(l->soon);
     for (int i = 0; i < N_BUCKETS; i++) {
         struct list *it;
         list_each (it, &l->buckets[i]) {

@@ -374,10 +374,16 @@ static void decrypt(struct stream *s)
 static void take_tls(struct stream *s, const uint8_t *bytes, size_t n)
 {
     tls_feed(s->tls, bytes, n);
-    if (s->state == STATE_HANDSHAKE) {
-        shake_hands(s);
+    if (s->state == STATE_HANDSHAKE && listener_defers(&s->link)) {
+        (void)uv_read_stop((uv_stream_t *)&s->tcp);
+    } else {
+        if (s->state == STATE_HANDSHAKE) {
+            uint64_t from = uv_hrtime();
+            shake_hands(s);
+            listener_spent(&s->link, uv_hrtime() - from);
+        }
+        decrypt(s);
     }
-    decrypt(s);
     tls_settle(s->tls);
 }
 
@@ -444,6 +450,28 @@ static void read_start(struct stream *s)
     }
 }
 
+/* What was read already, then more. */
+static void go_on_reading(struct stream *s)
+{
+    if (s->tls != NULL) {
+        take_tls(s, NULL, 0);
+    }
+    if (s->state == STATE_HANDSHAKE ? list_empty(&s->link.waiting)
+                                    : s->state == STATE_OPEN && !s->paused) {
+        read_start(s);
+    }
+    if (s->state == STATE_OPEN && s->eof) {
+        tell_eof(s);
+    }
+}
+
+void stream_shake(struct stream *s)
+{
+    if (s->state == STATE_HANDSHAKE) {
+        go_on_reading(s);
+    }
+}
+
 /* The end of a turn: send what was written in it, go on reading after a pause. */
 static void on_soon(void *data)
 {
@@ -451,15 +479,7 @@ static void on_soon(void *data)
     flush(s);
     if (s->resuming && !s->paused && s->state == STATE_OPEN) {
         s->resuming = false;
-        if (s->tls != NULL) {
-            take_tls(s, NULL, 0);
-        }
-        if (s->state == STATE_OPEN && !s->paused) {
-            read_start(s);
-        }
-        if (s->state == STATE_OPEN && s->eof) {
-            tell_eof(s);
-        }
+        go_on_reading(s);
     }
     if (s->state == STATE_OPEN) {
         tell_drain(s);
@@ -561,6 +581,7 @@ static struct stream *stream_make(uv_loop_t *loop, const struct stream_options *
     buf_init(&s->wire, sysmem(), room);
     buf_init(&s->air, sysmem(), room);
     list_init(&s->link.in_bucket);
+    list_init(&s->link.waiting);
     s->last_read_ms = s->last_write_ms = uv_now(loop);
     return s;
 }

@@ -82,6 +82,9 @@ struct listener_options {
     struct tls_context *tls; /* Borrowed; NULL: plain TCP. */
     unsigned max_streams;    /* Open at a time, handshakes included; default 4,096. */
     unsigned max_per_ip;     /* Of those without verified identity, per address; default 100. */
+    unsigned shake_us;       /* For handshakes in one turn of the loop; further ones wait for the
+                                next. Default 10,000: a thousand nodes that come back at once do not
+                                keep the loop from everything else. */
     struct stream_options stream;
 };
 

@@ -145,6 +145,7 @@ static void rig_open(struct rig *r, bool tls)
         r->server_tls =
             testnet_server(&r->net, PKI_ROLE_CONTROLLER, "c1", TLS_VERIFY_OPTIONAL, NULL);
         r->client_tls = testnet_client(&r->net, PKI_ROLE_AGENT, "a1", NULL);
+        r->lo.shake_us = 1; /* Most handshakes take more than one turn. */
     }
 }
 
@@ -641,6 +642,56 @@ START_TEST(connections_are_capped_in_all_and_per_address)
     }
 END_TEST
 
+#define MANY 40
+
+struct many {
+    struct side sides[MANY];
+    unsigned n_opened;
+    bool all;
+};
+
+static void on_one_of_many(struct listener *l, struct stream *s, void *data)
+{
+    struct many *m = data;
+    (void)l;
+    (void)s; /* Not accepted: it is closed. */
+    m->n_opened++;
+    m->all = m->n_opened == MANY;
+}
+
+START_TEST(handshakes_that_come_at_once_take_turns)
+    {
+        struct rig r;
+        struct many m;
+        struct err err;
+        memset(&m, 0, sizeof m);
+        rig_open(&r, true);
+        r.lo.tls = r.server_tls;
+        r.co.tls = r.client_tls;
+        ck_assert_int_eq(listener_open(&r.loop, &r.lo, on_one_of_many, &m, &r.l, &err), 0);
+        r.co.addr = *listener_addr(r.l);
+        for (int i = 0; i < MANY; i++) {
+            struct side *e = &m.sides[i];
+            ck_assert_int_eq(stream_connect(&r.loop, &r.co, &events, e, &e->s, &err), 0);
+        }
+        if (_i == 1) { /* They wait, and the listener goes. */
+            bool never = false;
+            (void)testnet_until(&r.loop, &never, 5);
+            listener_close(r.l);
+            r.l = NULL;
+        } else {
+            UNTIL(&r, m.all);
+            ck_assert_uint_eq(listener_refused(r.l), 0);
+        }
+        for (int i = 0; i < MANY; i++) {
+            if (!m.sides[i].closed) {
+                stream_abort(m.sides[i].s);
+            }
+        }
+        rig_close(&r);
+    }
+END_TEST
+
 START_TEST(bad_tls_options_are_refused_with_the_rule)
     {
         struct testnet net;
@@ -695,6 +746,7 @@ int main(void)
     tcase_add_loop_test(alpn, alpn_agrees_on_the_servers_first_choice_or_refuses, 0, 3);
     tcase_add_loop_test(alpn, the_wrong_ca_is_refused_on_either_side, 0, 2);
     tcase_add_loop_test(alpn, connections_are_capped_in_all_and_per_address, 0, 2);
+    tcase_add_loop_test(alpn, handshakes_that_come_at_once_take_turns, 0, 2);
     suite_add_tcase(s, alpn);
     TEST_CASE(s, "stream", 60, a_half_closed_stream_can_still_answer,
               nobody_listening_is_unavailable,
