@@ -113,8 +113,30 @@ static void put_off(struct storage *s, int64_t interval_us)
     s->stats.n_full++;
 }
 
-/* Locked on entry and on return, not in between; so are the other steps. The owner waits for the
- * lock, so nothing is done under it that takes time: no call of the file system, no freeing. */
+/* What was told so far is to be written. Locked. */
+static void take_history(struct storage *s)
+{
+    struct history_queue empty = s->history_writing;
+    s->history_writing = s->history_ready;
+    s->history_ready = empty;
+}
+
+/* Not locked. */
+static void write_history(struct storage *s)
+{
+    uint64_t n = s->history_writing.n;
+    int rv = n == 0 ? 0 : history_file_write(&s->history, &s->history_writing, NULL);
+    history_queue_clear(&s->history_writing);
+    pthread_mutex_lock(&s->lock);
+    s->stats.n_history += rv == 0 ? n : 0;
+    s->stats.n_history_lost += rv == 0 ? 0 : n;
+    pthread_mutex_unlock(&s->lock);
+}
+
+/* Rows, and before them all that was told by the time when they were taken: what is in the
+ * checkpoint is not told again. Locked on entry and on return, not in between; so are the other
+ * steps. The owner waits for the lock, so nothing is done under it that takes time: no call of the
+ * file system, no freeing. */
 static void step_write(struct storage *s)
 {
     struct storage_point point = s->ready_point;
@@ -128,8 +150,10 @@ static void step_write(struct storage *s)
     s->ready = empty;
     s->any_ready = false;
     s->flush = false;
+    take_history(s);
     pthread_mutex_unlock(&s->lock);
     s->written_at_us = began_us;
+    write_history(s);
     rv = write_rows(s, &point, &err);
     us = (uint64_t)(storage_now_us() - began_us);
     (void)stat(s->path, &st);
@@ -150,22 +174,13 @@ static void step_write(struct storage *s)
 
 static void step_history(struct storage *s)
 {
-    struct history_queue empty = s->history_writing;
-    int rv;
-    s->history_writing = s->history_ready;
-    s->history_ready = empty;
+    take_history(s);
     pthread_mutex_unlock(&s->lock);
-    rv = history_file_write(&s->history, &s->history_writing, NULL);
+    write_history(s);
     pthread_mutex_lock(&s->lock);
     if (!s->any_ready) {
         s->written_at_us = storage_now_us(); /* The next records wait for one another. */
     }
-    if (rv == 0) {
-        s->stats.n_history += s->history_writing.n;
-    } else {
-        s->stats.n_history_lost += s->history_writing.n;
-    }
-    history_queue_clear(&s->history_writing);
 }
 
 /* The last name of a large file is gone: closing it gives back its blocks. */
@@ -241,9 +256,6 @@ static void *run(void *arg)
         if (well && s->install == STORAGE_WANTED) {
             step_install(s);
         } else if (well && s->any_ready && now) {
-            if (s->history_ready.n > 0) {
-                step_history(s); /* First, see history.h. */
-            }
             step_write(s);
         } else if (s->history_ready.n > 0 && (now || !well)) {
             step_history(s);

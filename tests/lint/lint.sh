@@ -12,7 +12,7 @@ step() {
         echo "ok   $name"
     else
         echo "FAIL $name"
-        sed 's/^/    /' "$build/lint.log" | head -n 60
+        grep -vE '^[0-9]+ warnings? generated' "$build/lint.log" | sed 's/^/    /' | head -n 60
         failed=1
     fi
 }

@@ -217,7 +217,7 @@ static void book(struct batch *b, uint32_t i, uint32_t n)
 {
     const struct place_run *run = &b->ret->runs[i];
     struct view_take take = place_take(b->s->request, run, b->s->arena);
-    if (take.n_ports > 0) {
+    if (b->cursors != NULL) {
         memcpy(b->cursors[i], b->s->view->slots[run->slot].cursor, sizeof b->cursors[i]);
     }
     view_book(b->s->view, run->slot, &take, b->s->group, n);
@@ -230,7 +230,7 @@ static void unbook_all(struct batch *b)
         const struct place_run *run = &b->ret->runs[i];
         struct view_take take = place_take(b->s->request, run, b->s->arena);
         view_unbook(b->s->view, run->slot, &take, b->s->group, run->count);
-        if (take.n_ports > 0) {
+        if (b->cursors != NULL) {
             memcpy(b->s->view->slots[run->slot].cursor, b->cursors[i], sizeof b->cursors[i]);
         }
     }

@@ -15,11 +15,12 @@ struct fixture {
     struct storage *s;
     struct codec *codec;
     struct history_limits limits;
+    uint32_t interval_ms;
 };
 
 static void start(struct fixture *x)
 {
-    struct storage_options o = {.dir = x->dir, .history = x->limits};
+    struct storage_options o = {.dir = x->dir, .history = x->limits, .interval_ms = x->interval_ms};
     struct storage_point at;
     struct err err = {0};
     if (x->codec == NULL) {
@@ -227,12 +228,55 @@ START_TEST(a_broken_file_is_replaced_by_an_empty_one)
     }
 END_TEST
 
+/* The newest record of a command up to this revision. */
+static uint64_t newest(struct fixture *x, uint64_t revision)
+{
+    const struct history_query q = {.before_revision = revision + 1, .n_max = 1};
+    struct history *h;
+    struct history_record *records;
+    struct arena a;
+    uint32_t n;
+    uint64_t found;
+    arena_init(&a, test_mem());
+    ck_assert_int_eq(history_open(x->dir, &h, NULL), 0);
+    ck_assert_int_eq(history_read(h, &q, &a, &records, &n, NULL), 0);
+    found = n == 0 ? 0 : records[0].revision;
+    history_close(h);
+    arena_close(&a);
+    return found;
+}
+
+/* A crash takes away what was not written; the log tells again what the checkpoint lacks, and
+ * nothing else. */
+START_TEST(what_is_in_the_checkpoint_was_told_before)
+    {
+        struct fixture x = {.interval_ms = 1};
+        uint64_t seen = 0;
+        unsigned n_seen = 0;
+        start(&x);
+        for (uint32_t i = 1; n_seen < 300; i++) {
+            const struct storage_point point = {.index = i, .term = 1};
+            put(&x, 2 * (i - 1)); /* Revision i. */
+            storage_commit(x.s, &point);
+            uint64_t durable = storage_durable(x.s).index;
+            if (durable > seen) {
+                ck_assert_uint_eq(newest(&x, durable), durable);
+                seen = durable;
+                n_seen++;
+            }
+            (void)usleep(20); /* More than the queue takes would be dropped. */
+        }
+        stop(&x);
+        finish(&x);
+    }
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("history");
     TEST_CASE(s, "history", 60, records_are_found_by_what_they_are_about,
               a_replayed_log_adds_nothing_twice, the_oldest_records_go_when_there_are_too_many,
               records_that_are_too_old_go, a_full_queue_drops_and_counts,
-              a_broken_file_is_replaced_by_an_empty_one);
+              a_broken_file_is_replaced_by_an_empty_one, what_is_in_the_checkpoint_was_told_before);
     return scratch_run(s);
 }
