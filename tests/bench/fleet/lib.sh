@@ -39,7 +39,7 @@ lab_start_fleet() {
     fleet=
     trap finish_fleet EXIT
     trap 'exit 130' INT TERM
-    export ECS_MAX_PER_ADDRESS=200 # All nodes are behind one.
+    export ECS_MAX_PER_ADDRESS=100000 # All nodes are behind one.
     lab up --controllers 3 --nodes 0
     eval "$(lab env)"
     "$build/bin/ecs-fleet" --ca "$dir/pki/ca.pem" --ca-key "$dir/pki/ca.key" --agents "$1" \
