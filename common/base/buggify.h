@@ -14,7 +14,6 @@
     X(ARENA_SMALL, "an arena takes a block for one allocation")         \
     X(MAP_GROWS, "a map grows before it is full")                       \
     X(RING_ONE_WRITE, "a batch ends after this write")                  \
-    X(RING_BUILDS_SLOWLY, "a new leader looks at one task in a turn")   \
     X(RING_NO_PASS, "the leader makes no plans this turn")              \
     X(RING_SPLIT, "a batch is cut in two")                              \
     X(RING_NOT_NOW, "the log takes nothing now")                        \
@@ -36,7 +35,8 @@
     X(AGENT_SAVE, "an unchanged task is written to the journal")        \
     X(AGENT_NO_LEASE, "an agent takes its lease for over, this once")   \
     X(AGENT_REMOVE_LATER, "what a task left is removed later")          \
-    X(AGENT_ORPHAN_LATER, "a container nobody knows is removed later")
+    X(AGENT_ORPHAN_LATER, "a container nobody knows is removed later")  \
+    X(RING_BUILDS_SLOWLY, "a new leader looks at one task in a turn")
 
 enum buggify {
 #define BUGGIFY_ENUM(name, text) BUGGIFY_##name,
