@@ -217,12 +217,22 @@ int logfile_append(struct logfile *l, uint64_t index, const struct replica_entry
     return 0;
 }
 
+/* The last file that begins early enough has, with those behind it, all that is needed: where a
+ * tail was replaced, a file begins before what older ones hold. */
+static size_t n_unneeded(const struct logfile *l, uint64_t through)
+{
+    size_t i = l->n_segments > 0 ? l->n_segments - 1 : 0;
+    while (i > 0 && l->segments[i].first > through + 1) {
+        i--;
+    }
+    return PLANTED(LOG_KEPT) && through > 0 ? 0 : i;
+}
+
 int logfile_trim(struct logfile *l, uint64_t through, struct err *err)
 {
     const struct disk *d = l->disk;
     /* One after the other, oldest first: a crash must not leave a gap in the numbers. */
-    while (l->n_segments > 1 && l->segments[1].first <= through + 1 &&
-           !(PLANTED(LOG_KEPT) && through > 0)) {
+    for (size_t n = n_unneeded(l, through); n > 0; n--) {
         char name[DISK_NAME_MAX];
         int rv;
         logfile_segment_name(l->segments[0].number, name);
@@ -242,8 +252,8 @@ int logfile_trim(struct logfile *l, uint64_t through, struct err *err)
 int logfile_reset(struct logfile *l, uint64_t index, struct err *err)
 {
     int rv = roll(l, index + 1, true, LOGFILE_HEAD, err);
-    while (rv == 0 && l->n_segments > 1) {
-        l->segments[1].first = 0; /* Whatever it began with, the last one replaces it. */
+    if (rv == 0) {
+        l->segments[l->n_segments - 1].first = 0; /* It takes the place of all others. */
         rv = logfile_trim(l, 0, err);
     }
     if (rv == 0) {

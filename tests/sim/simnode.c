@@ -480,7 +480,8 @@ void simnode_start(struct simnode *n)
                       (unsigned long long)n->reached);
     }
     n->up = true;
-    n->rolls[n->n_rolls++ % SIMNODE_ROLLS] = replica_status(n->replica).last + 1;
+    n->rolls[n->n_rolls++ % SIMNODE_ROLLS] =
+        (struct simroll){.index = replica_status(n->replica).last + 1};
     replica_set_capacity(n->replica, n->full ? 1 : UINT16_MAX);
     simworld_trace(n->w, "controller %u: up, checkpoint %llu, log %llu to %llu", n->at + 1,
                    (unsigned long long)n->checkpoint.index,
@@ -537,9 +538,20 @@ void simnode_tick(struct simnode *n)
 }
 
 /* After a start, and where entries are replaced, the log goes on in a new file. */
-static void note_roll(struct simnode *n, uint64_t index)
+static void note_roll(struct simnode *n, uint64_t index, uint64_t last)
 {
-    n->rolls[n->n_rolls++ % SIMNODE_ROLLS] = index;
+    struct simroll roll = {.index = index};
+    for (uint64_t i = index; i <= last; i++) {
+        roll.replaced += n->sizes[i % SIMNODE_SIZES];
+    }
+    n->rolls[n->n_rolls++ % SIMNODE_ROLLS] = roll;
+}
+
+static void note_sizes(struct simnode *n, const struct write_op *op)
+{
+    for (unsigned i = 0; i < op->n; i++) {
+        n->sizes[(op->index + i) % SIMNODE_SIZES] = (uint32_t)op->entries[i].len + SIMNODE_RECORD;
+    }
 }
 
 static int run_writes(struct simnode *n, uint64_t *ret_ticket, struct err *err)
@@ -554,8 +566,9 @@ static int run_writes(struct simnode *n, uint64_t *ret_ticket, struct err *err)
             trimmed = op->index;
         } else {
             if (op->index <= logfile_last(log)) {
-                note_roll(n, op->index);
+                note_roll(n, op->index, logfile_last(log));
             }
+            note_sizes(n, op);
             rv = logfile_append(log, op->index, op->entries, op->n, err);
             *ret_ticket = op->ticket;
         }

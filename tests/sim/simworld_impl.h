@@ -20,6 +20,8 @@
 #define SIMWORLD_FORGED_TERM      (UINT64_C(1) << 40)
 #define SIMNODE_REFUSALS          4u
 #define SIMNODE_ROLLS             256u
+#define SIMNODE_SIZES             4096u
+#define SIMNODE_RECORD            64u /* Around an entry in the log, at most. */
 #define PPM                       1000000u
 
 enum simplant { /* Faults put in on purpose, to prove that the checks find them. */
@@ -100,18 +102,25 @@ struct asked { /* A read under way. */
     uint64_t need; /* Index it must see. */
 };
 
+/* Where the log went on in a new file though the last one was not full. */
+struct simroll {
+    uint64_t index;
+    uint64_t replaced; /* Bytes of the entries from there on that stay behind in older files. */
+};
+
 struct simnode {
     struct simworld *w;
     unsigned at;
     uint64_t id; /* at + 1, and SIMWORLD_NODES_MAX more with every new machine. */
     struct simdisk *disk;
-    struct simstate checkpoint;    /* Durable, as the state module's. */
-    struct simstate saved;         /* With an app: what it was told of last. */
-    uint64_t reached;              /* Highest index it ever applied: durable, so never lost. */
-    uint64_t marked;               /* And of the watermark: damage up to there must be noticed. */
-    uint64_t rolls[SIMNODE_ROLLS]; /* Where files of the log began that are not full, the latest. */
+    struct simstate checkpoint; /* Durable, as the state module's. */
+    struct simstate saved;      /* With an app: what it was told of last. */
+    uint64_t reached;           /* Highest index it ever applied: durable, so never lost. */
+    uint64_t marked;            /* And of the watermark: damage up to there must be noticed. */
+    struct simroll rolls[SIMNODE_ROLLS]; /* The latest. */
     unsigned n_rolls;
-    uint64_t app_index; /* Of its proposal; 0: none. */
+    uint32_t sizes[SIMNODE_SIZES]; /* Of the latest entries of the log, by index. */
+    uint64_t app_index;            /* Of its proposal; 0: none. */
     bool app_leads;
     bool app_boots; /* Between boot and die. */
     int64_t wall_offset_ms;

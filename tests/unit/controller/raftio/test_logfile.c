@@ -514,6 +514,40 @@ START_TEST(log_vote_and_checkpoint_must_fit_together)
     }
 END_TEST
 
+/* Entries that fill a file each; a tail is replaced from an entry on that files before lack. */
+START_TEST(files_whose_entries_were_all_replaced_go_with_the_others)
+    {
+        static uint8_t bytes[SEGMENT - 200];
+        struct simdisk *disk = simdisk_open(test_mem());
+        struct logfile_settings set = {.segment_bytes = SEGMENT};
+        struct logfile *log;
+        struct cache entries;
+        struct replica_entry e = {1, RAFT_COMMAND, bytes, sizeof bytes};
+        ck_assert_int_eq(logfile_open(simdisk_disk(disk), test_mem(), &set, &log, &entries, NULL),
+                         0);
+        cache_close(&entries);
+        for (uint64_t i = 1; i <= 10; i++) {
+            ck_assert_int_eq(logfile_append(log, i, &e, 1, NULL), 0);
+        }
+        for (uint64_t i = 4; i <= 7; i++) {
+            ck_assert_int_eq(logfile_append(log, i, &e, 1, NULL), 0);
+        }
+        ck_assert_int_eq(logfile_flush(log, NULL), 0);
+        ck_assert_uint_eq(logfile_bytes(log), 14 * SEGMENT);
+        ck_assert_int_eq(logfile_trim(log, 5, NULL), 0);
+        ck_assert_uint_eq(logfile_bytes(log), 2 * SEGMENT);
+        logfile_close(log);
+        ck_assert_int_eq(logfile_open(simdisk_disk(disk), test_mem(), &set, &log, &entries, NULL),
+                         0);
+        ck_assert_uint_eq(entries.first, 6);
+        ck_assert_uint_eq(cache_last(&entries), 7);
+        cache_close(&entries);
+        logfile_close(log);
+        simdisk_close(disk);
+        ck_assert_uint_eq(test_mem_in_use(), 0);
+    }
+END_TEST
+
 START_TEST(the_real_disk_keeps_a_log_and_locks_its_directory)
     {
         char dir[] = "/tmp/test-logfile-XXXXXX";
@@ -592,6 +626,7 @@ int main(void)
               the_first_start_is_the_same_on_every_controller,
               a_first_start_that_was_cut_short_is_finished,
               log_vote_and_checkpoint_must_fit_together,
+              files_whose_entries_were_all_replaced_go_with_the_others,
               the_real_disk_keeps_a_log_and_locks_its_directory,
               a_joining_directory_waits_with_an_empty_log);
     tcase_set_timeout(loops, 120);
