@@ -212,6 +212,7 @@ static struct engine *engine_new(uv_loop_t *loop, const struct engine_config *co
     e->loop = loop;
     e->config = *config;
     list_init(&e->watches);
+    list_init(&e->questions);
     e->pump = loop_soon_open(loop, turn, e);
     e->timer = loop_timer_open(loop, on_timer, e);
     return e;
@@ -297,6 +298,7 @@ void engine_abandon(struct engine *e)
 {
     if (e != NULL && e->ring != NULL) {
         ring_abandon(e->ring);
+        engine_history_abandon(e);
     }
 }
 

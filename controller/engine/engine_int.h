@@ -46,6 +46,7 @@ struct engine {
     struct identity identity; /* As in the data directory's file. */
 
     struct list watches;
+    struct list questions; /* About the history, for what is not in its file yet. */
     struct loop_soon *pump;
     struct loop_timer *timer; /* When the ring wants a turn. */
     uv_async_t *durable;      /* The storage thread made progress. */
@@ -68,6 +69,10 @@ _Noreturn void engine_die(const char *event, const struct err *err);
  * date. */
 int engine_identity_open(struct engine *e, struct err *err);
 void engine_identity_follow(struct engine *e);
+
+/* history.c: the storage thread made progress; nobody will answer any more. */
+void engine_history_progress(struct engine *e);
+void engine_history_abandon(struct engine *e);
 
 /* auditor.c */
 void engine_audit_open(struct engine *e);

@@ -1,5 +1,6 @@
 /* Questions about history.db, answered by libuv's workers: each opens the file, reads one page and
- * closes it, so that no connection outlives a question and the loop never waits for the disk. */
+ * closes it, so that no connection outlives a question and the loop never waits for the disk. What
+ * happened before a question is part of the answer: it waits until the storage thread wrote it. */
 #include "controller/storage/history.h"
 #include "controller/engine/engine_int.h"
 
@@ -7,6 +8,8 @@
 #include <stdio.h>
 
 struct question {
+    struct list link;
+    uint64_t n_before; /* Records that must be in the file, or lost. */
     uv_work_t work;
     struct engine_history *h;
     const struct mem *mem;
@@ -72,15 +75,48 @@ static void worked(uv_work_t *work, int status)
     h->done(h);
 }
 
+static void begin(struct engine *e, struct question *q)
+{
+    int rv = uv_queue_work(e->loop, &q->work, work, worked);
+    assert(rv == 0); /* Fails for a missing callback alone. */
+    (void)rv;
+}
+
 void engine_history(struct engine *e, struct engine_history *h)
 {
     struct question *q = mem_alloc(e->mem, sizeof *q);
-    int rv;
     assert(h->n_max > 0);
     q->h = h;
     q->mem = e->mem;
     q->work.data = q;
     (void)snprintf(q->dir, sizeof q->dir, "%s/state", e->config.dir);
-    rv = uv_queue_work(e->loop, &q->work, work, worked);
-    assert(rv == 0); /* Fails for a missing callback alone. */
+    q->n_before = storage_history_flush(e->storage);
+    list_push(&e->questions, &q->link);
+    engine_history_progress(e);
+}
+
+void engine_history_progress(struct engine *e)
+{
+    uint64_t n = storage_history_settled(e->storage);
+    struct list waiting;
+    list_init(&waiting);
+    list_splice(&waiting, &e->questions);
+    while (!list_empty(&waiting)) {
+        struct question *q = container_of(waiting.next, struct question, link);
+        list_remove(&q->link);
+        if (q->n_before <= n) {
+            begin(e, q);
+        } else {
+            list_push(&e->questions, &q->link);
+        }
+    }
+}
+
+void engine_history_abandon(struct engine *e)
+{
+    while (!list_empty(&e->questions)) {
+        struct question *q = container_of(e->questions.next, struct question, link);
+        list_remove(&q->link);
+        worked(&q->work, UV_ECANCELED);
+    }
 }

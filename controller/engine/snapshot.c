@@ -144,6 +144,7 @@ void engine_storage_progress(struct engine *e)
     if (storage_error(e->storage, &err) != 0) {
         engine_die("storage.failed", &err);
     }
+    engine_history_progress(e);
     if (e->installing) {
         finish_install(e);
         return;

@@ -121,16 +121,28 @@ static void take_history(struct storage *s)
     s->history_ready = empty;
 }
 
+static bool is_awaited(const struct storage *s)
+{
+    return s->awaited > s->n_settled;
+}
+
 /* Not locked. */
 static void write_history(struct storage *s)
 {
     uint64_t n = s->history_writing.n;
     int rv = n == 0 ? 0 : history_file_write(&s->history, &s->history_writing, NULL);
     history_queue_clear(&s->history_writing);
+    bool awaited;
     pthread_mutex_lock(&s->lock);
     s->stats.n_history += rv == 0 ? n : 0;
     s->stats.n_history_lost += rv == 0 ? 0 : n;
+    awaited = is_awaited(s);
+    s->n_settled += n;
+    awaited = awaited && !is_awaited(s);
     pthread_mutex_unlock(&s->lock);
+    if (awaited) {
+        tell(s);
+    }
 }
 
 /* Rows, and before them all that was told by the time when they were taken: what is in the
@@ -257,7 +269,7 @@ static void *run(void *arg)
             step_install(s);
         } else if (well && s->any_ready && now) {
             step_write(s);
-        } else if (s->history_ready.n > 0 && (now || !well)) {
+        } else if (s->history_ready.n > 0 && (now || !well || is_awaited(s))) {
             step_history(s);
         } else if (well && s->snapshot == STORAGE_WANTED) {
             step_snapshot(s);
@@ -502,7 +514,28 @@ void storage_history(struct storage *s, const struct history_record *record)
         s->stats.n_history_lost++;
     } else {
         history_queue_put(&s->history_ready, record);
+        s->n_told++;
         pthread_cond_signal(&s->wake);
     }
     pthread_mutex_unlock(&s->lock);
+}
+
+uint64_t storage_history_flush(struct storage *s)
+{
+    uint64_t n;
+    pthread_mutex_lock(&s->lock);
+    n = s->n_told;
+    s->awaited = n;
+    pthread_cond_signal(&s->wake);
+    pthread_mutex_unlock(&s->lock);
+    return n;
+}
+
+uint64_t storage_history_settled(struct storage *s)
+{
+    uint64_t n;
+    pthread_mutex_lock(&s->lock);
+    n = s->n_settled;
+    pthread_mutex_unlock(&s->lock);
+    return n;
 }

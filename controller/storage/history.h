@@ -50,6 +50,12 @@ struct history_limits { /* Zeroed fields mean the default. */
 /* Queue a record; everything is copied. Never blocks, never fails. Owner's thread. */
 void storage_history(struct storage *s, const struct history_record *record);
 
+/* Write now what was queued so far, and not with the next rows. Returns how many records that are,
+ * ever: when storage_history_settled() has reached it they are in the file, or lost; the owner is
+ * woken then (struct storage_options). Owner's thread. */
+uint64_t storage_history_flush(struct storage *s);
+uint64_t storage_history_settled(struct storage *s);
+
 /* --- reading --------------------------------------------------------------------------------- */
 
 /* Open the history of a directory for reading; its own connection, one thread at a time.

@@ -52,6 +52,9 @@ struct storage {
     bool flush;
     bool closing;
     struct history_queue history_ready;
+    uint64_t n_told;    /* Records that were queued, ever, */
+    uint64_t n_settled; /* and of these written or lost. */
+    uint64_t awaited;   /* Somebody wants to know when so many are settled. */
     struct storage_point durable;
     struct err failed; /* code 0: all is well. */
     struct storage_stats stats;

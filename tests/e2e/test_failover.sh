@@ -44,8 +44,7 @@ check "all nodes are connected again" eventually 30 connected
 check "and the tasks still run" all_run
 
 told() { ecs-admin history --kind audit --limit 1000 | grep -c 'RunTask by .*: ok$'; }
-knows() { [ "$(told)" -ge "$runs" ]; }
-check "the history knows every run" eventually 10 knows
+check "the history knows every run" [ "$(told)" -ge "$runs" ]
 
 register counter 16 8 '["/bin/sh","-c","i=0; while :; do echo n $i; i=$((i+1)); sleep 0.02; done"]'
 counter=$(ecs-admin task run counter --wait -o json 2>/dev/null | jq -r '.[0].taskArn')

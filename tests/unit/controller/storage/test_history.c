@@ -246,6 +246,28 @@ static uint64_t newest(struct fixture *x, uint64_t revision)
     return found;
 }
 
+/* Rows are written once a minute here; who asks does not wait for that. */
+START_TEST(what_was_told_is_written_when_somebody_asks)
+    {
+        struct fixture x = {.interval_ms = 60000};
+        start(&x);
+        ck_assert_uint_eq(storage_history_flush(x.s), 0);
+        for (uint32_t i = 0; i < 40; i++) {
+            put(&x, i);
+            if (i % 10 == 9) {
+                uint64_t n = storage_history_flush(x.s);
+                ck_assert_uint_eq(n, i + 1);
+                while (storage_history_settled(x.s) < n) {
+                    (void)usleep(100);
+                }
+                ck_assert_uint_eq(count(&x, &(struct history_query){.n_max = 100}), i + 1);
+            }
+        }
+        stop(&x);
+        finish(&x);
+    }
+END_TEST
+
 /* A crash takes away what was not written; the log tells again what the checkpoint lacks, and
  * nothing else. */
 START_TEST(what_is_in_the_checkpoint_was_told_before)
@@ -277,6 +299,7 @@ int main(void)
     TEST_CASE(s, "history", 60, records_are_found_by_what_they_are_about,
               a_replayed_log_adds_nothing_twice, the_oldest_records_go_when_there_are_too_many,
               records_that_are_too_old_go, a_full_queue_drops_and_counts,
-              a_broken_file_is_replaced_by_an_empty_one, what_is_in_the_checkpoint_was_told_before);
+              a_broken_file_is_replaced_by_an_empty_one, what_is_in_the_checkpoint_was_told_before,
+              what_was_told_is_written_when_somebody_asks);
     return scratch_run(s);
 }
