@@ -31,7 +31,7 @@ struct view *view_open(const struct mem *mem)
 {
     struct view *v = mem_alloc(mem, sizeof *v);
     v->mem = mem;
-    v->env = (struct shelf_env){mem, view_index_id, v};
+    view_index_open(v);
     map_init(&v->by_id, mem);
     map_init(&v->by_bytes, mem);
     map_init(&v->by_name, mem);

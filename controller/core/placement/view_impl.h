@@ -326,7 +326,7 @@ static inline uint64_t view_index_key(const struct view_hot *h, enum view_order_
 
 /* The order, brought up to date; valid until the view changes. */
 const struct view_order *view_index_get(struct view *v, enum view_order_by by);
-struct id view_index_id(const void *v, uint32_t slot); /* For struct shelf_env. */
+void view_index_open(struct view *v);
 bool view_index_audit(const struct view *v);
 void view_index_close(struct view *v);
 

@@ -44,10 +44,15 @@ void view_zone_put(struct view *v, uint8_t zone)
 
 /* --- one node --------------------------------------------------------------------------------- */
 
-struct id view_index_id(const void *v, uint32_t slot)
+static struct id id_of(const void *v, uint32_t slot)
 {
     const struct view *view = v;
     return view->hot[slot].id;
+}
+
+void view_index_open(struct view *v)
+{
+    v->env = (struct shelf_env){v->mem, id_of, v};
 }
 
 static uint8_t gpu_shelf(const struct view_hot *h)
