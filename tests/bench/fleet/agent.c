@@ -343,6 +343,13 @@ static void on_log_cancel(void *data, uint64_t request)
     (void)request;
 }
 
+static void on_log_pause(void *data, uint64_t request, bool pause)
+{
+    (void)data;
+    (void)request;
+    (void)pause;
+}
+
 static void on_writable(void *data)
 {
     (void)data;
@@ -357,6 +364,7 @@ static const struct session_events events = {
     .reports_ack = on_reports_ack,
     .log_request = on_log_request,
     .log_cancel = on_log_cancel,
+    .log_pause = on_log_pause,
     .writable = on_writable,
     .down = on_down,
 };
