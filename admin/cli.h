@@ -92,7 +92,7 @@ extern const struct command_def taskdef_commands[];
 extern const struct command_def task_commands[];
 extern const struct command_def service_commands[];
 extern const struct command_def member_commands[];
-extern const struct command_def control_commands[];
+extern const struct command_def plan_commands[];
 extern const struct command_def history_commands[];
 extern const struct command_def pki_commands[];
 extern const struct command_def verify_commands[];
@@ -222,6 +222,10 @@ int call_describe(struct cli *cli, const char *method, json_t *in, const char *p
  * *ret is a new text. */
 int resolve_task(struct cli *cli, const struct args *args, const char *word, json_t **ret);
 int resolve_node(struct cli *cli, const struct args *args, const char *word, json_t **ret);
+
+/* "task explain" belongs to the plans: cmd_plan.c. */
+extern const struct option_def task_explain_options[];
+int run_task_explain(struct cli *cli, const struct args *args);
 
 /* "service events" is a question to the history: cmd_history.c. */
 extern const struct option_def service_events_options[];

@@ -3,7 +3,6 @@
 #include "controller/api/describe.h"
 #include "controller/api/operation.h"
 #include "controller/api/ref.h"
-#include "controller/api/run.h"
 #include "controller/auth/secret.h"
 #include "controller/core/feature.h"
 #include "proto/ecs/admin/v1/admin.pb-c.h"
@@ -240,94 +239,4 @@ const struct api_handler op_create_join_token = {
     .check = join_check,
     .decide = join_decide,
     .applied = join_applied,
-};
-
-/* --- PlanRunTask -------------------------------------------------------------------------------
- * A second set of decisions over the same state, so that nothing is reserved: exactly what RunTask
- * would do, and then it is thrown away. */
-
-static const Ecs__V1__RunTaskRequest *plan_request(const struct api_call *c)
-{
-    return ((const Ecs__Admin__V1__PlanRunTaskRequest *)c->request)->run;
-}
-
-static int plan_check(struct api_call *c)
-{
-    if (plan_request(c) == NULL) {
-        return api_fail(c, API_INVALID_PARAMETER, "run can not be blank.");
-    }
-    return run_task_check(c, plan_request(c));
-}
-
-static Ecs__Admin__V1__PlanNode *plan_node(struct api_call *c, uint32_t slot)
-{
-    Ecs__Admin__V1__PlanNode *m = api_new(c, &ecs__admin__v1__plan_node__descriptor);
-    if (slot != SLOT_NONE) {
-        m->container_instance_arn = ref_node_arn(c, slot);
-        m->name = api_text(c, store_node(api_store(c), slot)->name);
-    }
-    return m;
-}
-
-/* Tasks of a plan by node; few nodes are chosen, so a scan finds them. */
-static void plan_add(struct api_call *c, Ecs__Admin__V1__PlanRunTaskResponse *m, uint32_t *slots,
-                     uint32_t node)
-{
-    size_t at = 0;
-    while (at < m->n_nodes && slots[at] != node) {
-        at++;
-    }
-    if (at == m->n_nodes) {
-        slots[at] = node;
-        m->nodes[m->n_nodes++] = plan_node(c, node);
-    }
-    API_SET(m->nodes[at], tasks, m->nodes[at]->tasks + 1);
-}
-
-static void plan_answer(struct api_call *c, const struct run_decision *d)
-{
-    const struct cmd_plan *plan = &d->command.u.plan;
-    Ecs__Admin__V1__PlanRunTaskResponse *m =
-        api_new(c, &ecs__admin__v1__plan_run_task_response__descriptor);
-    uint32_t *slots = arena_array(&c->arena, plan->n_tasks, sizeof *slots);
-    m->nodes = api_list(c, plan->n_tasks + d->n_failures);
-    API_SET(m, placed, plan->n_tasks);
-    for (uint32_t i = 0; i < plan->n_tasks; i++) {
-        plan_add(c, m, slots, plan->tasks[i].node);
-    }
-    for (uint32_t i = 0; i < d->n_failures; i++) {
-        Ecs__Admin__V1__PlanNode *node = plan_node(c, d->failures[i].node);
-        node->reason = api_text(c, d->failures[i].reason);
-        node->detail = api_text(c, d->failures[i].detail);
-        m->nodes[m->n_nodes++] = node;
-    }
-    c->response = &m->base;
-}
-
-static int plan_read(struct api_call *c)
-{
-    static const struct leader_settings settings = {.plan_items_max = RUN_COUNT_MAX};
-    struct engine *e = api_engine(c->api);
-    struct run_request r = {0};
-    struct run_decision d = {0};
-    struct err err = {0};
-    struct leader *leader;
-    int rv = run_task_prepare(c, plan_request(c), &r);
-    if (rv != 0) {
-        return rv;
-    }
-    leader = leader_open(api_store(c), &settings, engine_now_ms(e), api_mem(c->api));
-    rv = leader_run(leader, &r, engine_now_ms(e), &c->arena, &d, &err);
-    leader_close(leader);
-    if (rv != 0) {
-        return api_fail_err(c, rv, &err);
-    }
-    plan_answer(c, &d);
-    return 0;
-}
-
-const struct api_handler op_plan_run_task = {
-    .kind = API_READ,
-    .check = plan_check,
-    .read = plan_read,
 };

@@ -58,7 +58,8 @@ static const struct binding_row admin_rows[] = {
     {"PromoteMember", &op_promote_member},
     {"DemoteMember", &op_demote_member},
     {"RemoveMember", &op_remove_member},
-    {"PlanRunTask", &op_plan_run_task},
+    {"Plan", &op_plan},
+    {"ExplainTask", &op_explain_task},
     {"TransferLeadership", &op_transfer_leadership},
     {"Verify", &op_verify},
 };

@@ -77,7 +77,10 @@ extern const struct api_handler op_transfer_leadership;
 extern const struct api_handler op_create_join_token;
 extern const struct api_handler op_finalize_upgrade;
 extern const struct api_handler op_unfence_tokens;
-extern const struct api_handler op_plan_run_task;
+
+/* op_plan.c */
+extern const struct api_handler op_plan;
+extern const struct api_handler op_explain_task;
 
 /* op_member.c */
 extern const struct api_handler op_list_members;

@@ -1,7 +1,7 @@
 /* controller/api/run.h
  *
- * RunTask, StartTask and PlanRunTask have most of their parameters in common: here they become one
- * request to the placement. */
+ * RunTask, StartTask, Plan and ExplainTask have most of their parameters in common: here they
+ * become one request to the placement. */
 #ifndef CONTROLLER_API_RUN_H
 #define CONTROLLER_API_RUN_H
 

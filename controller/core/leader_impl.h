@@ -122,6 +122,10 @@ void leader_view_cluster(struct leader *l, uint32_t slot);
 void leader_view_node(struct leader *l, uint32_t slot, int64_t now_ms);
 void leader_view_task(struct leader *l, uint32_t slot);
 
+/* What a task holds of its node, a node as views see it (without owner); both in the arena. */
+struct view_take leader_take(const struct task *t, struct arena *arena);
+struct view_node leader_describe(const struct node *node, struct arena *arena);
+
 /* Drop the reservations of one view, of all views. */
 void leader_view_settle(struct leader *l, struct leader_cluster *c);
 void leader_view_settle_all(struct leader *l);
@@ -150,6 +154,10 @@ struct leader_demand {
 /* ERR_INVALID when a strategy does not read. */
 int leader_request(const struct leader_demand *d, struct place_request *ret, struct arena *arena,
                    struct err *err);
+
+/* The same for RunTask and StartTask. */
+int leader_run_request(const struct leader *l, const struct run_request *q,
+                       struct place_request *ret, struct arena *arena, struct err *err);
 
 /* The same for the tasks of a service. */
 int leader_service_request(const struct leader *l, const struct service *v, uint32_t count,

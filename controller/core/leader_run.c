@@ -123,11 +123,11 @@ static int run_on_nodes(struct run *r, struct err *err)
     return 0;
 }
 
-static int prepare(struct run *r, struct err *err)
+int leader_run_request(const struct leader *l, const struct run_request *q,
+                       struct place_request *ret, struct arena *arena, struct err *err)
 {
-    const struct run_request *q = r->request;
     struct leader_demand d = {
-        .def = store_taskdef(r->l->store, q->taskdef),
+        .def = store_taskdef(l->store, q->taskdef),
         .group = q->group,
         .cpu = q->cpu,
         .memory = q->memory,
@@ -139,15 +139,22 @@ static int prepare(struct run *r, struct err *err)
         .n_strategies = q->n_strategies,
         .seed = q->seed,
     };
-    uint32_t n_failures = q->nodes != NULL ? q->n_nodes : EXPLAIN_NODES;
-    struct cmd_plan *plan = &r->ret->command.u.plan;
     assert(d.def != NULL);
+    return leader_request(&d, ret, arena, err);
+}
+
+static int prepare(struct run *r, struct err *err)
+{
+    const struct run_request *q = r->request;
+    uint32_t n_failures = q->nodes != NULL ? q->n_nodes : EXPLAIN_NODES;
+    uint32_t count = q->nodes != NULL ? q->n_nodes : q->count;
+    struct cmd_plan *plan = &r->ret->command.u.plan;
     r->ret->command.kind = CMD_PLAN;
     plan->cluster = q->cluster;
     plan->token = q->token;
-    plan->tasks = arena_array(r->arena, d.count, sizeof *plan->tasks);
+    plan->tasks = arena_array(r->arena, count, sizeof *plan->tasks);
     r->ret->failures = arena_array(r->arena, (size_t)n_failures + 1, sizeof *r->ret->failures);
-    return leader_request(&d, &r->place, r->arena, err);
+    return leader_run_request(r->l, q, &r->place, r->arena, err);
 }
 
 int leader_run(struct leader *l, const struct run_request *request, int64_t now_ms,

@@ -58,8 +58,7 @@ void leader_view_reserved(struct leader *l, struct leader_cluster *c)
 /* --- tasks ---------------------------------------------------------------------------------------
  */
 
-/* What a task holds of its node; ports from the arena. */
-static struct view_take describe_take(const struct task *t, struct arena *arena)
+struct view_take leader_take(const struct task *t, struct arena *arena)
 {
     struct view_take take = {
         .cpu = t->cpu, .memory_mib = t->memory, .gpus = t->gpus, .group = t->group};
@@ -128,7 +127,7 @@ void leader_view_task(struct leader *l, uint32_t slot)
     }
     c = leader_cluster_get(l, node->cluster);
     arena_clear(&l->scratch);
-    take = describe_take(t, &l->scratch);
+    take = leader_take(t, &l->scratch);
     if (holds) {
         leader_view_settle(l, c);
         view_take(c->view, node->view_slot, &take);
@@ -153,7 +152,7 @@ static void add_reserved(struct view_port *to, uint32_t *n, const uint16_t *port
     }
 }
 
-static struct view_node describe(const struct node *node, struct arena *arena)
+struct view_node leader_describe(const struct node *node, struct arena *arena)
 {
     struct view_attribute *attributes = arena_array(arena, node->n_attributes, sizeof *attributes);
     struct view_port *reserved =
@@ -213,7 +212,7 @@ static void show_node(struct leader *l, struct leader_node *n, const struct node
     struct view *view = leader_cluster_get(l, n->cluster)->view;
     struct view_node d;
     arena_clear(&l->scratch);
-    d = describe(node, &l->scratch);
+    d = leader_describe(node, &l->scratch);
     d.owner = n->slot;
     if (n->view_slot == VIEW_NONE) {
         uint32_t task = node->first_task;

@@ -142,9 +142,8 @@ uint64_t solver_value(const struct solver *s, const struct level *level, uint32_
 
 /* --- replicas --------------------------------------------------------------------------------- */
 
-/* Ready for place_all(), but for what is of one call. */
-static int solver_open(struct solver *s, struct view *v, const struct place_request *request,
-                       struct arena *arena, struct err *err)
+int solver_open(struct solver *s, struct view *v, const struct place_request *request,
+                struct arena *arena, struct err *err)
 {
     int rv = solver_init(s, v, request, arena, err);
     if (rv != 0) {

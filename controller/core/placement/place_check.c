@@ -159,8 +159,7 @@ static bool has_attribute(const struct view_class *c, const struct place_attribu
            (want->any_value || str_eq(value, want->value));
 }
 
-/* The first required attribute that a class lacks, or n_attributes. */
-static uint32_t missing_attribute(const struct solver *s, uint32_t slot)
+uint32_t solver_missing_attribute(const struct solver *s, uint32_t slot)
 {
     const struct place_request *r = s->request;
     const struct view_class *c = &s->view->classes[s->view->hot[slot].class];
@@ -194,7 +193,7 @@ bool solver_admits_class(struct solver *s, uint32_t class, uint32_t slot)
         return true;
     }
     if (s->verdicts[class] == VERDICT_UNKNOWN) {
-        bool yes = missing_attribute(s, slot) == s->request->n_attributes &&
+        bool yes = solver_missing_attribute(s, slot) == s->request->n_attributes &&
                    failed_constraint(s, slot, true) == s->request->n_constraints;
         s->verdicts[class] = yes ? VERDICT_YES : VERDICT_NO;
     }
@@ -342,8 +341,7 @@ static bool lacks(struct place_why *why, enum place_reason reason, uint32_t need
     return true;
 }
 
-/* The reasons that are states of the node. */
-static enum place_reason state_reason(const struct solver *s, uint32_t slot)
+enum place_reason solver_state_reason(const struct solver *s, uint32_t slot)
 {
     const struct view_hot *node = &s->view->hot[slot];
     if (s->allowed != NULL && s->allowed[slot] == 0) {
@@ -363,7 +361,7 @@ static bool breaks_constraint(struct solver *s, uint32_t slot, struct place_why 
     if (!s->dynamic && solver_admits_class(s, s->view->hot[slot].class, slot)) {
         return false; /* The usual case, known by class. */
     }
-    uint32_t which = missing_attribute(s, slot);
+    uint32_t which = solver_missing_attribute(s, slot);
     if (which < s->request->n_attributes) {
         why->reason = PLACE_ATTRIBUTE;
         why->which = which;
@@ -382,7 +380,7 @@ void solver_explain(struct solver *s, uint32_t slot, struct place_why *ret)
 {
     const struct place_request *r = s->request;
     const struct view_free *free = &s->view->hot[slot].free;
-    struct place_why why = {.reason = state_reason(s, slot)};
+    struct place_why why = {.reason = solver_state_reason(s, slot)};
     if (why.reason != PLACE_OK) {
         goto done;
     }

@@ -74,7 +74,16 @@ struct solver {
     struct lane lanes[LANES_MAX]; /* Last: not cleared. */
 };
 
-/* Check the request and make everything ready for it. */
+/* What a number of a survey's score means. */
+struct survey_level {
+    enum level_kind kind;
+    struct str attribute; /* LEVEL_SPREAD */
+};
+
+/* Check the request and make everything ready for it: solver_init() for questions about nodes;
+ * solver_open() for choices, which also holds the group until it is released. */
+int solver_open(struct solver *s, struct view *v, const struct place_request *request,
+                struct arena *arena, struct err *err);
 int solver_init(struct solver *s, struct view *v, const struct place_request *request,
                 struct arena *arena, struct err *err);
 
@@ -88,6 +97,12 @@ bool solver_admits(struct solver *s, uint32_t slot);
  * then *ret_why (which may be NULL) says which. */
 bool solver_assign_ports(const struct solver *s, uint32_t slot, uint16_t *ret,
                          struct place_why *ret_why);
+
+/* The first required attribute that the node lacks, or n_attributes. */
+uint32_t solver_missing_attribute(const struct solver *s, uint32_t slot);
+
+/* The reason that is a state of the node, or PLACE_OK. */
+enum place_reason solver_state_reason(const struct solver *s, uint32_t slot);
 
 /* The first reason against the node, or PLACE_OK. */
 void solver_explain(struct solver *s, uint32_t slot, struct place_why *ret);

@@ -84,7 +84,7 @@ void view_close(struct view *v)
 
 /* --- nodes ------------------------------------------------------------------------------------ */
 
-static uint64_t id_hash(struct id id)
+uint64_t view_id_hash(struct id id)
 {
     return hash_mix(hash_mix(HASH_SEED, id.hi), id.lo);
 }
@@ -98,7 +98,7 @@ static bool slot_eq(const void *ctx, uint32_t value, const void *key)
 
 uint32_t view_find(const struct view *v, struct id id)
 {
-    return map_get(&v->by_id, id_hash(id), slot_eq, v, &id);
+    return map_get(&v->by_id, view_id_hash(id), slot_eq, v, &id);
 }
 
 static bool range_ok(uint32_t first, uint32_t count, uint8_t proto)
@@ -218,20 +218,26 @@ static void hot_grow(struct view *v, uint32_t cap)
     v->hot_block = block;
 }
 
-/* Room for one more node in every array indexed by slot. */
-static void slots_grow(struct view *v)
+void view_slots_reserve(struct view *v, uint32_t cap)
 {
     uint32_t old = v->cap_slots;
-    if (v->n_slots < old) {
+    if (cap <= old) {
         return;
     }
-    uint32_t cap = old == 0 ? CAP_MIN : old * 2;
     v->slots = mem_resize(v->mem, v->slots, old * sizeof *v->slots, cap * sizeof *v->slots);
     v->free_slots =
         mem_resize(v->mem, v->free_slots, old * sizeof *v->free_slots, cap * sizeof *v->free_slots);
     hot_grow(v, cap);
     v->cap_slots = cap;
     view_index_grow(v, old);
+}
+
+/* Room for one more node. */
+static void slots_grow(struct view *v)
+{
+    if (v->n_slots == v->cap_slots) {
+        view_slots_reserve(v, v->cap_slots == 0 ? CAP_MIN : v->cap_slots * 2);
+    }
 }
 
 int view_node_add(struct view *v, const struct view_node *node, uint32_t *ret_slot, struct err *err)
@@ -254,7 +260,7 @@ int view_node_add(struct view *v, const struct view_node *node, uint32_t *ret_sl
     slots_grow(v);
     uint32_t slot = v->n_free_slots > 0 ? v->free_slots[--v->n_free_slots] : v->n_slots++;
     describe(v, slot, node, class);
-    map_put(&v->by_id, id_hash(node->id), slot);
+    map_put(&v->by_id, view_id_hash(node->id), slot);
     v->n_nodes++;
     *ret_slot = slot;
     return 0;
@@ -309,7 +315,7 @@ void view_node_remove(struct view *v, uint32_t slot)
         }
     }
     view_index_forget(v, slot);
-    map_remove(&v->by_id, id_hash(v->hot[slot].id), slot);
+    map_remove(&v->by_id, view_id_hash(v->hot[slot].id), slot);
     count_capacity(v, s, false);
     view_class_put(v, v->hot[slot].class);
     slot_clear(v, slot);
@@ -351,6 +357,15 @@ struct view_free view_free_of(const struct view *v, uint32_t slot)
 {
     assert(view_has(v, slot));
     return v->hot[slot].free;
+}
+
+struct view_capacity view_capacity_of(const struct view *v, uint32_t slot)
+{
+    assert(view_has(v, slot));
+    const struct view_slot *s = &v->slots[slot];
+    const struct view_hot *h = &v->hot[slot];
+    return (struct view_capacity){s->cpu, s->memory_mib, s->gpus, (enum view_status)h->status,
+                                  h->free};
 }
 
 uint32_t view_ports(const struct view *v, uint32_t slot, struct view_port *ret, uint32_t max)

@@ -112,6 +112,10 @@ struct view_free {
 struct view *view_open(const struct mem *mem);
 void view_close(struct view *v); /* NULL is fine. */
 
+/* The same nodes in the same slots, the same tasks; reservations are tasks like others there. For
+ * what-if. */
+struct view *view_copy(const struct view *from, const struct mem *mem);
+
 /* Add a node; its slot stays the same until it is removed. ERR_FULL, ERR_EXISTS (same id) or
  * ERR_INVALID (a limit above) leave the view as it was. */
 int view_node_add(struct view *v, const struct view_node *node, uint32_t *ret_slot,
@@ -138,6 +142,16 @@ uint32_t view_n_nodes(const struct view *v);
 uint32_t view_owner(const struct view *v, uint32_t slot);
 struct id view_id(const struct view *v, uint32_t slot);
 struct view_free view_free_of(const struct view *v, uint32_t slot);
+
+struct view_capacity {
+    uint32_t cpu;
+    uint32_t memory_mib;
+    uint32_t gpus;
+    enum view_status status;
+    struct view_free free;
+};
+
+struct view_capacity view_capacity_of(const struct view *v, uint32_t slot);
 
 /* Ports held by tasks and reservations on a node (not the reserved ones), by protocol and number;
  * at most max are written, the full count is returned. */

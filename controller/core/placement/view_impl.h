@@ -230,6 +230,11 @@ struct view {
 /* Grow an array of n elements of `size` to hold at least one more; new ones are zeroed. */
 void *view_grow(const struct mem *mem, void *array, uint32_t n, uint32_t *cap, size_t size);
 
+uint64_t view_id_hash(struct id id);
+
+/* Room for so many nodes in every array indexed by slot. */
+void view_slots_reserve(struct view *v, uint32_t cap);
+
 static inline bool view_available(const struct view_hot *h)
 {
     return h->used && h->status == VIEW_ACTIVE && h->agent_connected;

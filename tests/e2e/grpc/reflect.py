@@ -307,9 +307,12 @@ def admin(w):
     need(token.startswith("ECSJOIN-1-"), token)
     family = f"grpc-plan-{MARK}"
     definition(w, family)
-    plan = call(ADMIN, "PlanRunTask", {"run": {"cluster": CLUSTER, "taskDefinition": family, "count": 2}})
+    run = {"cluster": CLUSTER, "taskDefinition": family, "count": 2}
+    plan = call(ADMIN, "Plan", {"cluster": CLUSTER, "steps": [{"run": run}]})
+    why = call(ADMIN, "ExplainTask", {"run": run})
     if os.environ.get("ECS_TEST_NODES") != "0":
-        need(plan.get("placed") == 2 and plan["nodes"], plan)
+        need(plan["feasible"] and plan["steps"][0]["items"][0]["nodes"], plan)
+        need(why["feasible"] > 0 and why["list"][0]["rank"] == 1, why)
     w.ok("DeregisterTaskDefinition", {"taskDefinition": f"{family}:1"})
     w.checks += 4
 

@@ -8,6 +8,7 @@
 #include "common/base/list.h"
 #include "common/base/map.h"
 #include "common/base/prng.h"
+#include "common/base/sort.h"
 #include "common/base/str.h"
 #include "tests/lib/test.h"
 
@@ -235,6 +236,37 @@ START_TEST(a_list_can_lose_members_while_it_is_walked)
     }
 END_TEST
 
+static bool lower_half(const void *ctx, uint32_t a, uint32_t b)
+{
+    (void)ctx;
+    return a / 2 < b / 2;
+}
+
+START_TEST(sorting_keeps_the_order_of_equals)
+    {
+        enum { N_MAX = 300 };
+        struct prng p;
+        prng_init(&p, 7);
+        for (uint32_t n = 0; n < N_MAX; n++) {
+            uint32_t v[N_MAX], sorted[N_MAX], scratch[N_MAX];
+            for (uint32_t i = 0; i < n; i++) {
+                v[i] = sorted[i] = (uint32_t)prng_below(&p, n) * 2 + i % 2;
+            }
+            sort_u32(sorted, n, scratch, lower_half, NULL);
+            for (uint32_t i = 0; i < n; i++) { /* Insertion: stable and plain to see. */
+                uint32_t x = v[i], at = i;
+                for (; at > 0 && x / 2 < v[at - 1] / 2; at--) {
+                    v[at] = v[at - 1];
+                }
+                v[at] = x;
+            }
+            for (uint32_t i = 0; i < n; i++) {
+                ck_assert_uint_eq(sorted[i], v[i]);
+            }
+        }
+    }
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("base");
@@ -245,6 +277,6 @@ int main(void)
               numbers_are_digits_only_and_never_overflow, utf8_is_checked_as_rfc_3629_says,
               a_map_agrees_with_a_plain_array, a_heap_gives_keys_in_order_and_ties_by_age,
               an_arena_aligns_clears_and_returns_everything,
-              a_list_can_lose_members_while_it_is_walked);
+              a_list_can_lose_members_while_it_is_walked, sorting_keeps_the_order_of_equals);
     return test_run(s);
 }

@@ -297,14 +297,45 @@ START_TEST(a_plan_shows_where_tasks_would_go_and_changes_nothing)
         rig_node(&o.rig, NODE_ONE, 1024, 1000);
         unsigned before = o.rig.engine->n_applied;
         for (int i = 0; i < 2; i++) { /* The second time nothing is reserved. */
-            admin_has(&o, "PlanRunTask", "{\"run\":{\"taskDefinition\":\"web\",\"count\":3}}",
-                      "\"placed\":2");
+            admin_has(&o, "Plan",
+                      "{\"steps\":[{\"run\":{\"taskDefinition\":\"web\",\"count\":3}}]}",
+                      "\"wanted\":3,\"placed\":2");
             rig_also(&o.rig, "\"tasks\":2");
-            rig_also(&o.rig, "\"reason\":\"RESOURCE:MEMORY\"");
+            rig_also(&o.rig, "needs 400 MiB of memory, 200 are available");
+            rig_also(&o.rig, "1 node if memory <= 200 MiB");
+            rig_also(&o.rig, "1 more node in zone-a (1024 CPU units, 1000 MiB)");
+            rig_also(&o.rig, "\"feasible\":false");
         }
+        admin_has(&o, "Plan",
+                  "{\"steps\":[{\"add\":{\"count\":2,\"like\":\"" NODE_ONE "\"}},"
+                  "{\"run\":{\"taskDefinition\":\"web\",\"count\":6}},"
+                  "{\"remove\":{\"containerInstances\":[\"" NODE_ONE "\"]}}]}",
+                  "\"name\":\"new-2\"");
+        rig_also(&o.rig, "\"lostTasks\":2");
+        rig_also(&o.rig, "\"nodes\":2,\"nodesInUse\":2,\"tasks\":4");
+        admin_has(&o, "ExplainTask", "{\"run\":{\"taskDefinition\":\"web\"}}",
+                  "\"nodes\":1,\"feasible\":1");
+        rig_also(&o.rig, "\"rank\":1,\"score\":\"600 MiB left; 1024 CPU units left\"");
         ck_assert_uint_eq(o.rig.engine->n_applied, before);
-        admin_has(&o, "PlanRunTask", "{}", "run can not be blank.");
-        admin_has(&o, "PlanRunTask", "{\"run\":{}}", "taskDefinition can not be blank.");
+        admin_has(&o, "Plan", "{}", "steps: 1 to 100 can be given, not 0.");
+        admin_has(&o, "Plan", "{\"steps\":[{}]}", "exactly one of run, service, drain");
+        admin_has(&o, "Plan", "{\"steps\":[{\"run\":{}}]}", "taskDefinition can not be blank.");
+        admin_has(&o, "Plan", "{\"steps\":[{\"drain\":{}}]}", "Give containerInstances, a filter");
+        admin_has(&o, "Plan", "{\"steps\":[{\"drain\":{\"filter\":\"(\"}}]}", "filter: ");
+        admin_has(&o, "Plan", "{\"steps\":[{\"drain\":{\"percent\":101}}]}",
+                  "percent must be between 1 and 100, not 101.");
+        admin_has(&o, "Plan", "{\"steps\":[{\"add\":{\"count\":1}}]}",
+                  "Give like, or cpu and memory.");
+        admin_has(&o, "Plan", "{\"steps\":[{\"add\":{\"count\":0,\"like\":\"x\"}}]}",
+                  "count must be between 1 and 100000, not 0.");
+        admin_has(&o, "Plan",
+                  "{\"steps\":[{\"add\":{\"count\":1,\"cpu\":4000000000,\"memory\":1}}]}",
+                  "resources: more than 536870912 of one kind");
+        admin_has(&o, "Plan", "{\"steps\":[{\"service\":{\"service\":\"x\"}}]}",
+                  "Service not found.");
+        admin_has(&o, "ExplainTask", "{}", "Give exactly one of task, service and run.");
+        admin_has(&o, "ExplainTask", "{\"service\":\"x\",\"maxNodes\":1001}",
+                  "maxNodes must be between 0 and 1000, not 1001.");
         office_close(&o);
     }
 END_TEST

@@ -1,6 +1,6 @@
 /* place() against a second, naive statement of its rules, on random clusters with random histories.
  * PLACE_SEEDS=n runs more of them. */
-#include "controller/core/placement/place.h"
+#include "controller/core/placement/survey.h"
 
 #include "common/base/hash.h"
 #include "tests/lib/test.h"
@@ -266,12 +266,123 @@ static void check_batch(const struct want *q, const struct placement *p, struct 
     ck_assert_uint_eq(k, n);
 }
 
+/* All that stands against a node by the naive rules, one at a time. */
+static uint32_t naive_reasons(struct run *run, const struct want *q, uint32_t node)
+{
+    struct node *n = &run->world.nodes[node];
+    struct node before = *n;
+    struct want some = *q;
+    uint32_t reasons = 0;
+    struct view_free f = naive_free(&run->world, node);
+    enum place_reason state = naive_reason(&run->world, q, node);
+    reasons |= state > PLACE_OK && state <= PLACE_AGENT ? 1u << state : 0;
+    n->view.status = VIEW_ACTIVE;
+    n->view.agent_connected = true;
+    some.request.only = NULL;
+    some.request.n_exclude = 0;
+    enum place_reason kind = naive_reason(&run->world, &some, node);
+    reasons |= kind == PLACE_ATTRIBUTE ? 1u << kind : 0;
+    some.request.n_attributes = 0;
+    for (int i = 0; i < q->n_wishes; i++) {
+        if (!naive_wish(&run->world, q, i, node)) {
+            reasons |= 1u << (q->wishes[i] == WISH_DISTINCT ? PLACE_DISTINCT : PLACE_MEMBER);
+        }
+    }
+    *n = before;
+    reasons |= (int64_t)q->request.cpu > f.cpu ? 1u << PLACE_CPU : 0;
+    reasons |= (int64_t)q->request.memory_mib > f.memory_mib ? 1u << PLACE_MEMORY : 0;
+    reasons |= (int64_t)q->request.gpus > f.gpus ? 1u << PLACE_GPU : 0;
+    return reasons | (naive_ports_fit(&run->world, q, node) ? 0 : 1u << PLACE_PORT);
+}
+
+/* Each change that is offered makes the room it promises, where that can be tried. */
+static void check_fix(struct run *run, const struct want *q, const struct survey_fix *fix)
+{
+    struct want changed = *q;
+    uint32_t n = 0;
+    if (fix->change != SURVEY_AMOUNTS) {
+        return;
+    }
+    changed.request.cpu = fix->cpu;
+    changed.request.memory_mib = fix->memory_mib;
+    changed.request.gpus = fix->gpus;
+    for (uint32_t i = 0; i < N_NODES; i++) {
+        n += run->world.nodes[i].live && naive_reason(&run->world, &changed, i) == PLACE_OK;
+    }
+    ck_assert_uint_gt(n, 0);
+    ck_assert_uint_eq(n, fix->n_nodes);
+}
+
+/* A survey tells the same, and the first of its nodes is the one that is chosen. */
+static void check_survey(struct run *run, const struct want *q)
+{
+    struct survey s;
+    struct placement p;
+    struct place_request one = q->request;
+    struct buf b;
+    one.n_replicas = 1;
+    ck_assert_int_eq(place_survey(run->view, &one, &s, &run->arena, NULL), 0);
+    ck_assert_int_eq(place(run->view, &one, &p, &run->arena, NULL), 0);
+    ck_assert_uint_eq(s.n_feasible > 0, p.n_placed);
+    if (p.n_placed == 1) {
+        ck_assert_uint_eq(s.nodes[0].slot, p.runs[0].slot);
+    }
+    buf_init(&b, test_mem(), 100000);
+    uint32_t n_grouped = 0;
+    for (uint32_t i = 0; i < s.n_nodes; i++) {
+        const struct survey_node *n = &s.nodes[i];
+        ck_assert_uint_eq(n->reasons, naive_reasons(run, q, view_owner(run->view, n->slot)));
+        ck_assert_uint_eq(n->rank, n->reasons == 0 ? i + 1 : 0);
+        if (n->reasons == 0) {
+            survey_score_text(&s, n, &b);
+        } else {
+            survey_reasons_text(&one, n, &b);
+        }
+    }
+    for (uint32_t i = 0; i < s.n_groups; i++) {
+        n_grouped += s.groups[i].n_nodes;
+        survey_group_text(&one, &s.groups[i], &b);
+    }
+    ck_assert_uint_eq(n_grouped, s.n_nodes - s.n_feasible);
+    ck_assert((s.n_fixes == 0) == (s.n_feasible > 0));
+    for (uint32_t i = 0; i < s.n_fixes; i++) {
+        ck_assert(i == 0 || s.fixes[i - 1].cost <= s.fixes[i].cost);
+        check_fix(run, q, &s.fixes[i]);
+        survey_fix_text(run->view, &one, &s.fixes[i], &b);
+    }
+    buf_close(&b);
+}
+
+/* A copy answers as what it was made of, and is a whole view of its own. */
+static void check_copy(struct run *run, const struct want *q, const struct placement *p)
+{
+    struct view *copy = view_copy(run->view, test_mem());
+    struct placement again;
+    struct err err = {0};
+    ck_assert_msg(view_audit(copy, &err), "%s", err.text);
+    ck_assert_int_eq(place(copy, &q->request, &again, &run->arena, &err), 0);
+    check_same(&q->request, p, &again);
+    place_reserve(copy, &q->request, &again, &run->arena);
+    ck_assert_msg(view_audit(copy, &err), "%s", err.text);
+    for (uint32_t slot = 0; slot < view_slots(copy) && below(&run->prng, 2) == 0; slot++) {
+        if (view_has(copy, slot)) {
+            view_node_remove(copy, slot);
+        }
+    }
+    ck_assert_msg(view_audit(copy, &err), "%s", err.text);
+    view_close(copy);
+}
+
 static struct placement place_and_check(struct run *run, struct want *q, struct task **ret_tasks)
 {
     struct placement p;
     struct err err = {0};
     int rv = place(run->view, &q->request, &p, &run->arena, &err);
     ck_assert_msg(rv == 0, "%s", err.text);
+    if (below(&run->prng, 4) == 0) {
+        check_survey(run, q);
+        check_copy(run, q, &p);
+    }
     uint32_t n = place_singly(run, q, ret_tasks);
     check_batch(q, &p, ret_tasks, n);
     run->n_placed += n;
