@@ -341,6 +341,9 @@ static int select_nodes(struct planning *p, const Ecs__Admin__V1__PlanNodes *r, 
         }
     }
     query_close(q);
+    if (n == 0) {
+        return api_fail(c, API_INVALID_PARAMETER, "filter: selects no container instance.");
+    }
     *ret_n = r->has_percent ? (uint32_t)((uint64_t)n * r->percent / 100) : n;
     return 0;
 }

@@ -13,6 +13,12 @@ check "they are spread over three nodes" [ "$(targets web | cut -f1 | sort -u | 
 check "no host port is given twice on a node" \
     [ "$(targets web | cut -f1,2 | sort | uniq -d | wc -l)" -eq 0 ]
 
+check "a plan says that more find room" ecs-admin plan service web --desired 9
+check "a plan finds room for a drain" ecs-admin plan drain n1
+fails() { ! "$@" >/dev/null 2>&1; }
+check "a plan says when there is no room" fails ecs-admin plan service web --desired 9000
+check "a task is explained" ecs-admin task explain "$(ecs-admin task list -o json | jq -r '.[0].taskArn')"
+
 ecs-admin service scale web 9 >/dev/null
 check "it scales out" ecs-admin service wait web --for 120
 check "nine containers answer" [ "$(answers web)" -eq 9 ]

@@ -322,6 +322,8 @@ START_TEST(a_plan_shows_where_tasks_would_go_and_changes_nothing)
         admin_has(&o, "Plan", "{\"steps\":[{\"run\":{}}]}", "taskDefinition can not be blank.");
         admin_has(&o, "Plan", "{\"steps\":[{\"drain\":{}}]}", "Give containerInstances, a filter");
         admin_has(&o, "Plan", "{\"steps\":[{\"drain\":{\"filter\":\"(\"}}]}", "filter: ");
+        admin_has(&o, "Plan", "{\"steps\":[{\"drain\":{\"filter\":\"attribute:x exists\"}}]}",
+                  "filter: selects no container instance.");
         admin_has(&o, "Plan", "{\"steps\":[{\"drain\":{\"percent\":101}}]}",
                   "percent must be between 1 and 100, not 101.");
         admin_has(&o, "Plan", "{\"steps\":[{\"add\":{\"count\":1}}]}",
