@@ -37,19 +37,6 @@ static void init_spread(struct solver *s, struct level *level, struct str attrib
     }
 }
 
-/* Is the task's share of the cluster's cpu at least its share of the memory? Shares are compared
- * without division; large totals lose low bits so that products fit. */
-static bool cpu_first(const struct solver *s)
-{
-    uint64_t cpu = s->view->total_cpu;
-    uint64_t memory = s->view->total_memory_mib;
-    while ((cpu | memory) >> 32 != 0) {
-        cpu >>= 1;
-        memory >>= 1;
-    }
-    return s->request->cpu * memory >= s->request->memory_mib * cpu;
-}
-
 void solver_init_levels(struct solver *s)
 {
     const struct place_request *r = s->request;
@@ -96,9 +83,8 @@ static void add_default_levels(struct solver *s)
         }
         add_level(s, LEVEL_GPUS);
     }
-    bool cpu = cpu_first(s);
-    add_level(s, cpu ? LEVEL_CPU : LEVEL_MEMORY);
-    add_level(s, cpu ? LEVEL_MEMORY : LEVEL_CPU);
+    add_level(s, LEVEL_MEMORY);
+    add_level(s, LEVEL_CPU);
     while (!is_amount(s->levels[s->n_prefix].kind)) {
         s->n_prefix++;
     }

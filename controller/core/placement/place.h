@@ -16,8 +16,9 @@
  *   random               by the seed
  *
  * and then, with or without strategies: nodes without GPUs before nodes with (when the task needs
- * none), fewest GPUs left, least left in the dimension of which the task takes the larger share of
- * the cluster, least left in the other one, lowest node id.
+ * none), fewest GPUs left, least memory left, least cpu left, lowest node id. Memory comes first
+ * for all tasks alike: one order for all packs better than for each task the dimension of which it
+ * takes the larger share (measured, see docs/architecture.md), and is half the work.
  *
  * n_replicas identical tasks give each node as many as that many single calls do with each result
  * reserved before the next (seeds counted up by one). Pure; one thread at a time per view. */

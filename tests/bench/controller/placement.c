@@ -2,8 +2,8 @@
  * the machine matters little. A pair is one replica chosen by place_again(), taken by view_take(),
  * and one task given back by view_give(). A refusal is no pair, and its reasons are not asked for.
  *
- *   identical    one service scales out by 1000 replicas, one by one; as many of its tasks stop,
- *                those that were started longest ago. Every node is about 85 % full.
+ *   identical    one service scales out by 1000 replicas, one by one, and in again; every node is
+ *                about 85 % full. (Where other tasks stop instead: `churn`.)
  *   distinct, spread, constrained, ports
  *                the same, 500 services in turn, each with this rule
  *   batch        one service scales out by 1000 replicas in one call and stops as many; nodes have
@@ -221,13 +221,12 @@ static void task_add(struct cluster *c, const struct task *t)
     c->n_tasks++;
 }
 
-static uint32_t task_remove_oldest(struct cluster *c)
+static uint32_t task_remove_newest(struct cluster *c)
 {
-    const struct task *t = task_at(c, 0);
+    const struct task *t = task_at(c, c->n_tasks - 1);
     struct view_take take = take_of(c, t);
     uint32_t count = t->count;
     view_give_n(c->view, t->slot, &take, count);
-    c->first = (c->first + 1) & (c->cap_tasks - 1);
     c->n_tasks--;
     return count;
 }
@@ -335,7 +334,7 @@ static uint32_t start(struct cluster *c, uint32_t service, uint32_t n)
     return p.n_placed;
 }
 
-/* A service scales out, one replica at a time or all at once, and as many tasks stop. */
+/* A service scales out, one replica at a time or all at once, and in again. */
 static uint32_t scale_out(struct cluster *c, bool at_once)
 {
     uint32_t service = below(c, c->n_services);
@@ -348,7 +347,7 @@ static uint32_t scale_out(struct cluster *c, bool at_once)
         n++;
     }
     for (uint32_t stopped = 0; stopped < n;) {
-        stopped += task_remove_oldest(c);
+        stopped += task_remove_newest(c);
     }
     return n;
 }

@@ -267,7 +267,6 @@ static void naive_score(const struct world *w, const struct want *q, uint32_t no
 {
     const struct place_request *r = &q->request;
     struct view_free f = naive_free(w, node);
-    uint64_t total_cpu = 0, total_memory = 0;
     uint64_t cpu = (uint64_t)(f.cpu - (int32_t)r->cpu);
     uint64_t memory = (uint64_t)(f.memory_mib - (int32_t)r->memory_mib);
     int n = 0;
@@ -283,15 +282,10 @@ static void naive_score(const struct world *w, const struct want *q, uint32_t no
                      : s->kind == PLACE_SPREAD_NODE    ? naive_group_on(w, q->group, node)
                                                        : naive_spread(w, q, s->attribute, node);
     }
-    for (uint32_t i = 0; i < N_NODES; i++) {
-        total_cpu += w->nodes[i].live ? w->nodes[i].view.cpu : 0;
-        total_memory += w->nodes[i].live ? w->nodes[i].view.memory_mib : 0;
-    }
-    bool cpu_first = r->cpu * total_memory >= r->memory_mib * total_cpu;
     score[n++] = r->gpus == 0 && w->nodes[node].view.gpus > 0;
     score[n++] = (uint64_t)(f.gpus - (int32_t)r->gpus);
-    score[n++] = cpu_first ? cpu : memory;
-    score[n++] = cpu_first ? memory : cpu;
+    score[n++] = memory;
+    score[n++] = cpu;
     score[n++] = w->nodes[node].view.id.hi;
     score[n++] = w->nodes[node].view.id.lo;
 }
