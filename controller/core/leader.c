@@ -39,6 +39,7 @@ static void follow_service(struct leader *l, uint32_t slot)
     struct leader_service *v = leader_service_at(l, slot);
     if (row == NULL || row->status == SERVICE_INACTIVE) {
         if (v != NULL) {
+            leader_cluster_get(l, v->cluster)->unweighed = true;
             list_remove(&v->queue);
             list_remove(&v->in_daemons);
             list_remove(&v->in_stuck);
@@ -57,6 +58,7 @@ static void follow_service(struct leader *l, uint32_t slot)
             list_push(&leader_cluster_get(l, row->cluster)->daemons, &v->in_daemons);
         }
     }
+    leader_cluster_get(l, row->cluster)->unweighed = true;
     leader_mark(l, slot);
 }
 

@@ -23,6 +23,7 @@ struct leader_cluster {
     uint32_t slot;
     struct view *view;
     uint32_t n_draining;  /* Nodes of the view that are DRAINING. */
+    bool unweighed;       /* Services or nodes changed since scarcity was worked out. */
     struct list daemons;  /* leader_service.in_daemons. */
     struct list stuck;    /* leader_service.in_stuck: those that found no room for a task. */
     struct list reserved; /* In leader.reserved while the view holds reservations. */
@@ -129,6 +130,9 @@ struct view_node leader_describe(const struct node *node, struct arena *arena);
 /* Drop the reservations of one view, of all views. */
 void leader_view_settle(struct leader *l, struct leader_cluster *c);
 void leader_view_settle_all(struct leader *l);
+
+/* Before anything is placed: which nodes are scarce follows from services and nodes. */
+void leader_view_weigh(struct leader *l, struct leader_cluster *c);
 
 /* The view now holds reservations. */
 void leader_view_reserved(struct leader *l, struct leader_cluster *c);

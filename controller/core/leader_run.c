@@ -164,6 +164,7 @@ int leader_run(struct leader *l, const struct run_request *request, int64_t now_
     struct run r = {.l = l, .request = request, .arena = arena, .ret = &decision};
     int rv;
     r.cluster = leader_cluster_get(l, request->cluster);
+    leader_view_weigh(l, r.cluster);
     decision.command.at_ms = now_ms;
     decision.command.seed = request->seed;
     rv = prepare(&r, err);

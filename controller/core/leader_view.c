@@ -55,6 +55,42 @@ void leader_view_reserved(struct leader *l, struct leader_cluster *c)
     }
 }
 
+/* --- scarcity ------------------------------------------------------------------------------------
+ */
+
+/* What makes nodes scarce: services that not every node can run. Others cost nothing here. */
+static bool is_choosy(const struct leader *l, const struct service *v)
+{
+    const struct taskdef *def = store_taskdef(l->store, v->primary.taskdef);
+    return v->n_constraints + def->n_constraints > 0 && v->status == SERVICE_ACTIVE;
+}
+
+void leader_view_weigh(struct leader *l, struct leader_cluster *c)
+{
+    struct place_demand *demands;
+    uint32_t n = 0;
+    if (!c->unweighed) {
+        return;
+    }
+    c->unweighed = false;
+    arena_clear(&l->scratch);
+    demands = arena_array(&l->scratch, l->services.n, sizeof *demands);
+    for (uint32_t i = 0; i < l->services.high; i++) {
+        const struct leader_service *v = leader_service_at(l, i);
+        const struct service *row = store_service(l->store, i);
+        struct place_request *request;
+        if (v == NULL || v->cluster != c->slot || row == NULL || !is_choosy(l, row)) {
+            continue;
+        }
+        request = arena_alloc(&l->scratch, sizeof *request);
+        if (leader_service_request(l, row, 1, request, &l->scratch, NULL) == 0) {
+            demands[n] = (struct place_demand){request, row->desired};
+            n++;
+        }
+    }
+    place_set_scarcity(c->view, demands, n, &l->scratch);
+}
+
 /* --- tasks ---------------------------------------------------------------------------------------
  */
 
@@ -200,6 +236,7 @@ static void remove_node(struct leader *l, struct leader_node *n)
 {
     struct leader_cluster *c = leader_cluster_get(l, n->cluster);
     forget_node(l, n);
+    c->unweighed = true;
     c->n_draining -= n->draining;
     heap_remove(&l->silence, &n->deadline);
     list_remove(&n->queue);
@@ -283,6 +320,7 @@ void leader_view_node(struct leader *l, uint32_t slot, int64_t now_ms)
     c->n_draining = c->n_draining + draining - n->draining;
     n->draining = draining;
     show_node(l, n, node);
+    c->unweighed = true;
     heap_set(&l->silence, &n->deadline, (uint64_t)(n->heard_at + l->settings.lost_after_ms));
     mark_services(l, c, node);
 }

@@ -150,6 +150,7 @@ static void start(struct leader_plan *p, const struct place_request *request)
     struct err err;
     struct leader_pass *pass = p->pass;
     struct leader_cluster *c = leader_cluster_get(pass->l, p->cmd.cluster);
+    leader_view_weigh(pass->l, c);
     if (place(c->view, request, &placement, pass->arena, &err) != 0) {
         get_stuck(p, err.text);
         return;

@@ -41,6 +41,7 @@ struct whatif {
 struct whatif *whatif_open(struct leader *l, uint32_t cluster, struct arena *arena)
 {
     struct whatif *w = mem_alloc(l->mem, sizeof *w);
+    leader_view_weigh(l, leader_cluster_get(l, cluster));
     w->l = l;
     w->mem = l->mem;
     w->cluster = cluster;

@@ -77,10 +77,13 @@ static bool is_amount(enum level_kind kind)
 /* What decides when the strategies leave several nodes. */
 static void add_default_levels(struct solver *s)
 {
+    if (s->view->n_gpu_nodes > 0 && s->request->gpus == 0) {
+        add_level(s, LEVEL_GPU_SPARED);
+    }
+    if (s->view->scarcity_max > 0) {
+        add_level(s, LEVEL_SCARCITY);
+    }
     if (s->view->n_gpu_nodes > 0) {
-        if (s->request->gpus == 0) {
-            add_level(s, LEVEL_GPU_SPARED);
-        }
         add_level(s, LEVEL_GPUS);
     }
     add_level(s, LEVEL_MEMORY);
@@ -92,8 +95,8 @@ static void add_default_levels(struct solver *s)
     s->plain_tail = true;
     for (uint32_t i = s->n_prefix; i < s->n_levels; i++) {
         enum level_kind kind = s->levels[i].kind;
-        s->plain_tail =
-            s->plain_tail && (is_amount(kind) || kind == LEVEL_GPUS || kind == LEVEL_GPU_SPARED);
+        s->plain_tail = s->plain_tail && (is_amount(kind) || kind == LEVEL_GPUS ||
+                                          kind == LEVEL_GPU_SPARED || kind == LEVEL_SCARCITY);
     }
 }
 
@@ -107,6 +110,8 @@ uint64_t solver_value(const struct solver *s, const struct level *level, uint32_
         return (uint64_t)(node->free.memory_mib - (int32_t)s->request->memory_mib);
     case LEVEL_GPU_SPARED:
         return node->has_gpus;
+    case LEVEL_SCARCITY:
+        return s->view->classes[node->class].scarcity;
     case LEVEL_GPUS:
         return (uint64_t)(node->free.gpus - (int32_t)s->request->gpus);
     case LEVEL_SPREAD_NODE:

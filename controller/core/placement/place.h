@@ -16,9 +16,10 @@
  *   random               by the seed
  *
  * and then, with or without strategies: nodes without GPUs before nodes with (when the task needs
- * none), fewest GPUs left, least memory left, least cpu left, lowest node id. Memory comes first
- * for all tasks alike: one order for all packs better than for each task the dimension of which it
- * takes the larger share (measured, see docs/architecture.md), and is half the work.
+ * none), least scarce (see place_set_scarcity()), fewest GPUs left, least memory left, least cpu
+ * left, lowest node id. Memory comes first for all tasks alike: one order for all packs better than
+ * for each task the dimension of which it takes the larger share (measured, see
+ * docs/architecture.md), and is half the work.
  *
  * n_replicas identical tasks give each node as many as that many single calls do with each result
  * reserved before the next (seeds counted up by one). Pure; one thread at a time per view. */
@@ -174,6 +175,18 @@ int place_again(struct place_ready *ready, uint32_t n_replicas, uint64_t seed,
 
 /* What one task of a ready request without ports takes: for view_take_n() and view_give_n(). */
 struct view_take place_ready_take(const struct place_ready *ready);
+
+/* Tasks that are wanted, whether they run already or not. */
+struct place_demand {
+    const struct place_request *request;
+    uint64_t n_tasks;
+};
+
+/* Nodes that few others can stand in for are spared: for each demand that has attributes or
+ * constraints (of attributes) which not all nodes satisfy, the share of their GPUs or memory that
+ * it wants is added up by class of node. Requests that cannot be read do not count. From now on. */
+void place_set_scarcity(struct view *v, const struct place_demand *demands, uint32_t n,
+                        struct arena *arena);
 
 /* Reserve what place() chose, in order. `placement` must come from this request and view, with
  * nothing changed in between. */

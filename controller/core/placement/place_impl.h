@@ -12,13 +12,14 @@ enum level_kind {
     LEVEL_CPU,         /* Left free. */
     LEVEL_MEMORY,      /* Left free. */
     LEVEL_GPU_SPARED,  /* 1 on nodes with GPUs. */
+    LEVEL_SCARCITY,    /* How much others need nodes of its class. */
     LEVEL_GPUS,        /* Left free. */
     LEVEL_SPREAD_NODE, /* Tasks of the group on the node. */
     LEVEL_SPREAD,      /* Tasks of the group in the node's domain. */
     LEVEL_RANDOM,
 };
 
-#define LEVELS_MAX (PLACE_STRATEGIES_MAX + 4)
+#define LEVELS_MAX (PLACE_STRATEGIES_MAX + 5)
 
 struct level {
     enum level_kind kind;
@@ -32,7 +33,7 @@ struct level {
  * before the cursor is infeasible and stays so, and the search goes on from there. */
 struct lane {
     struct shelf *shelf;
-    uint8_t zone;
+    uint8_t aisle;
     uint8_t gpu;
     bool ordered;
     bool sought;     /* The cursor is set. */
@@ -46,7 +47,7 @@ struct lane {
 
 #define RUN_NONE UINT32_MAX
 
-#define LANES_MAX (ZONE_N * GPU_N)
+#define LANES_MAX (AISLE_N * GPU_N)
 
 struct solver {
     struct view *view;

@@ -124,6 +124,7 @@ static uint64_t value_of(struct scale *c, uint32_t level, const struct scale_nod
     case LEVEL_RANDOM:
         return UINT64_MAX - place_random(c->solver.seed, c->tasks[c->order[n->first]].id);
     case LEVEL_GPU_SPARED:
+    case LEVEL_SCARCITY:
     case LEVEL_GPUS:
         break;
     }

@@ -128,6 +128,8 @@ static uint64_t lane_value(const struct solver *s, const struct lane *lane, uint
         return lane->gpu != GPU_NODE_WITHOUT;
     case LEVEL_GPUS:
         return lane->gpu == GPU_NODE_WITHOUT ? 0 : lane->gpu - GPU_NODE_0 - s->request->gpus;
+    case LEVEL_SCARCITY:
+        return lane->aisle / ZONE_N;
     case LEVEL_CPU:
     case LEVEL_MEMORY:
     case LEVEL_SPREAD_NODE:
@@ -225,27 +227,28 @@ uint32_t solver_best(struct solver *s)
 /* --- lanes ------------------------------------------------------------------------------------ */
 
 /* How many of the first levels are the same for all nodes of a shelf. */
-static uint32_t n_constant(const struct solver *s, uint32_t zone, uint32_t gpu)
+static uint32_t n_constant(const struct solver *s, uint32_t aisle, uint32_t gpu)
 {
+    uint32_t zone = aisle % ZONE_N;
     uint32_t n = 0;
     for (; n < s->n_prefix; n++) {
         const struct level *level = &s->levels[n];
         bool by_zone = level->kind == LEVEL_SPREAD && level->by_zone && zone != ZONE_OTHER;
         bool by_gpu =
             level->kind == LEVEL_GPU_SPARED || (level->kind == LEVEL_GPUS && gpu != GPU_MANY);
-        if (!by_zone && !by_gpu) {
+        if (!by_zone && !by_gpu && level->kind != LEVEL_SCARCITY) {
             break;
         }
     }
     return n;
 }
 
-static void add_lane(struct solver *s, struct shelf *shelf, uint32_t zone, uint32_t gpu)
+static void add_lane(struct solver *s, struct shelf *shelf, uint32_t aisle, uint32_t gpu)
 {
-    uint32_t n_same = n_constant(s, zone, gpu);
+    uint32_t n_same = n_constant(s, aisle, gpu);
     struct lane *lane = &s->lanes[s->n_lanes++];
     *lane = (struct lane){.shelf = shelf,
-                          .zone = (uint8_t)zone,
+                          .aisle = (uint8_t)aisle,
                           .gpu = (uint8_t)gpu,
                           .ordered = n_same == s->n_prefix && s->plain_tail && gpu != GPU_MANY,
                           .n_same = n_same,
@@ -266,13 +269,14 @@ void solver_start(struct solver *s)
         return;
     }
     const struct view_order *order = view_index_get(s->view, s->by);
+    const uint32_t n_aisles = (s->view->scarcity_max + 1u) * ZONE_N;
     for (uint32_t gpu = gpus == 0 ? GPU_NODE_WITHOUT : GPU_NODE_0; gpu < end; gpu++) {
         if (gpu != GPU_NODE_WITHOUT && gpu != GPU_MANY && gpu - GPU_NODE_0 < gpus) {
             continue;
         }
-        for (uint32_t zone = 0; zone < ZONE_N; zone++) {
-            if (order->zones[zone] != NULL && order->zones[zone]->shelves[gpu].n > 0) {
-                add_lane(s, &order->zones[zone]->shelves[gpu], zone, gpu);
+        for (uint32_t i = 0; i < n_aisles; i++) {
+            if (order->aisles[i] != NULL && order->aisles[i]->shelves[gpu].n > 0) {
+                add_lane(s, &order->aisles[i]->shelves[gpu], i, gpu);
             }
         }
     }

@@ -268,8 +268,8 @@ static void offer_amounts(struct work *w, uint32_t lacking)
     uint64_t least = UINT64_MAX;
     for (uint32_t i = 0; i < w->ret->n_nodes; i++) {
         const struct survey_node *n = &w->nodes[i];
-        bool possible = n->free.cpu >= (r->cpu > 0) && n->free.memory_mib > 0 &&
-                        n->free.gpus >= (r->gpus > 0);
+        bool possible =
+            n->free.cpu >= (r->cpu > 0) && n->free.memory_mib > 0 && n->free.gpus >= (r->gpus > 0);
         if (n->reasons == lacking && possible && w->short_of[i] < least) {
             least = w->short_of[i];
             best = n;

@@ -93,6 +93,9 @@ static void level_text(const struct survey_level *level, uint64_t value, struct 
     case LEVEL_GPU_SPARED:
         buf_puts(to, n == 0 ? "no GPUs" : "has GPUs that others may need");
         break;
+    case LEVEL_SCARCITY:
+        buf_printf(to, "scarcity %llu of %u", n, VIEW_SCARCITY_MAX);
+        break;
     case LEVEL_GPUS:
         buf_printf(to, "%llu GPUs left", n);
         break;

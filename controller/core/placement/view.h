@@ -38,6 +38,7 @@
 #define VIEW_TEXT_MAX       1000       /* Bytes of a name, a value or an id of a node. */
 #define VIEW_RESERVED_MAX   128        /* Reserved port ranges of one node. */
 #define VIEW_NONE           UINT32_MAX /* No node. */
+#define VIEW_SCARCITY_MAX   7u
 
 #define VIEW_ATTRIBUTE_ZONE "ecs.availability-zone"
 #define VIEW_ATTRIBUTE_TYPE "ecs.instance-type"
@@ -181,6 +182,10 @@ void view_give_n(struct view *v, uint32_t slot, const struct view_take *take, ui
  * (view_take.group_ref). The name is not empty. */
 uint32_t view_group_open(struct view *v, struct str name);
 void view_group_close(struct view *v, uint32_t group);
+
+/* How much the nodes of each class are needed by tasks that can run on few others, 0 to
+ * VIEW_SCARCITY_MAX: see place_set_scarcity(). By class number, for all there are. */
+void view_set_scarcity(struct view *v, const uint8_t *scarcity);
 
 /* Reservations, see above. The mark is the number of reservations made so far. */
 uint64_t view_mark(const struct view *v);

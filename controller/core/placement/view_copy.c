@@ -56,6 +56,7 @@ static void copy_slots(struct view *v, const struct view *from)
 
 static void copy_classes(struct view *v, const struct view *from)
 {
+    v->scarcity_max = from->scarcity_max;
     v->class_epoch = from->class_epoch; /* Tables of values are complete at one of these. */
     v->n_classes = from->n_classes;
     v->cap_classes = from->cap_classes;

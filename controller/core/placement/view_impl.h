@@ -23,6 +23,7 @@ struct view_class {
     uint8_t *bytes; /* Attributes sorted by name: two lengths (u16), name, value. */
     uint64_t hash;
     uint8_t zone; /* See struct view_zone. */
+    uint8_t scarcity;
 };
 
 /* Numbers for the first zones of the cluster; nodes of all further ones share ZONE_OTHER. */
@@ -67,9 +68,17 @@ struct view_group {
 /* By which amount nodes are ordered first. */
 enum view_order_by { ORDER_CPU, ORDER_MEMORY, ORDER_N };
 
-/* Where a node is in an order: on the shelf of this zone and these GPUs, under view_hot.keys. */
+/* The shelves of one zone and one scarcity are an aisle. */
+enum { AISLE_N = ZONE_N * (VIEW_SCARCITY_MAX + 1) };
+
+static inline uint8_t aisle_of(const struct view_class *c)
+{
+    return (uint8_t)(c->scarcity * ZONE_N + c->zone);
+}
+
+/* Where a node is in an order: on the shelf of this aisle and these GPUs, under view_hot.keys. */
 struct view_position {
-    uint8_t zone;
+    uint8_t aisle;
     uint8_t gpu;
     bool on;    /* On that shelf. */
     bool noted; /* It changed since. */
@@ -161,13 +170,13 @@ struct view_domain {
 /* Shelves by GPUs: nodes that have none; nodes with 0, 1, ... 15 free; with more. */
 enum { GPU_NODE_WITHOUT, GPU_NODE_0, GPU_MANY = GPU_NODE_0 + 16, GPU_N };
 
-struct zone_shelves {
+struct aisle {
     struct shelf shelves[GPU_N];
 };
 
 struct view_order {
-    bool used;                          /* Somebody asked for it. */
-    struct zone_shelves *zones[ZONE_N]; /* NULL until needed. */
+    bool used;                     /* Somebody asked for it. */
+    struct aisle *aisles[AISLE_N]; /* NULL until needed. */
     uint32_t n_noted;
     uint32_t *noted;  /* Room for all slots. */
     uint64_t n_moves; /* Nodes put elsewhere so far: positions found before are stale. */
@@ -194,6 +203,7 @@ struct view {
     uint64_t epoch;        /* Counts what makes a prepared request stale. */
 
     struct view_zone zones[ZONE_N];
+    uint8_t scarcity_max; /* No class has more. */
     uint64_t class_epoch; /* Counts new classes. */
     struct view_class *classes;
     uint32_t n_classes; /* Numbers given out, free ones included. */

@@ -74,7 +74,7 @@ static void take_off(struct view *v, enum view_order_by by, uint32_t slot)
     struct view_hot *h = &v->hot[slot];
     struct view_position *p = &h->at[by];
     struct shelf_entry e = {h->keys[by], h->id, slot, (uint8_t)(h->class % SHELF_TAGS)};
-    shelf_remove(&v->orders[by].zones[p->zone]->shelves[p->gpu], &v->env, &e);
+    shelf_remove(&v->orders[by].aisles[p->aisle]->shelves[p->gpu], &v->env, &e);
     p->on = false;
 }
 
@@ -83,15 +83,15 @@ static void put_on(struct view *v, enum view_order_by by, uint32_t slot)
     struct view_order *o = &v->orders[by];
     struct view_hot *h = &v->hot[slot];
     struct view_position *p = &h->at[by];
-    p->zone = v->classes[h->class].zone;
+    p->aisle = aisle_of(&v->classes[h->class]);
     p->gpu = gpu_shelf(h);
     p->on = true;
     h->keys[by] = view_index_key(h, by);
-    if (o->zones[p->zone] == NULL) {
-        o->zones[p->zone] = mem_alloc(v->mem, sizeof *o->zones[p->zone]);
+    if (o->aisles[p->aisle] == NULL) {
+        o->aisles[p->aisle] = mem_alloc(v->mem, sizeof *o->aisles[p->aisle]);
     }
     struct shelf_entry e = {h->keys[by], h->id, slot, (uint8_t)(h->class % SHELF_TAGS)};
-    shelf_insert(&o->zones[p->zone]->shelves[p->gpu], &v->env, &e);
+    shelf_insert(&o->aisles[p->aisle]->shelves[p->gpu], &v->env, &e);
 }
 
 /* Is the node where it belongs? (One whose class changed was taken off at once.) */
@@ -102,7 +102,7 @@ static bool in_place(const struct view *v, enum view_order_by by, const struct v
         return !p->on;
     }
     return p->on && h->keys[by] == view_index_key(h, by) && p->gpu == gpu_shelf(h) &&
-           p->zone == v->classes[h->class].zone;
+           p->aisle == aisle_of(&v->classes[h->class]);
 }
 
 /* --- the orders ------------------------------------------------------------------------------- */
@@ -135,6 +135,28 @@ void view_index_forget(struct view *v, uint32_t slot)
             v->orders[by].n_moves++;
         }
     }
+}
+
+void view_set_scarcity(struct view *v, const uint8_t *scarcity)
+{
+    bool changed = false;
+    v->scarcity_max = 0;
+    for (uint32_t i = 0; i < v->n_classes; i++) {
+        struct view_class *c = &v->classes[i];
+        uint8_t s = scarcity[i] < VIEW_SCARCITY_MAX ? scarcity[i] : VIEW_SCARCITY_MAX;
+        if (c->n_nodes > 0) {
+            changed = changed || c->scarcity != s;
+            c->scarcity = s;
+            v->scarcity_max = s > v->scarcity_max ? s : v->scarcity_max;
+        }
+    }
+    for (uint32_t slot = 0; changed && slot < v->n_slots; slot++) {
+        const struct view_hot *h = &v->hot[slot];
+        if (h->used) {
+            view_index_note(v, slot);
+        }
+    }
+    v->epoch += changed;
 }
 
 static void bring_up_to_date(struct view *v, enum view_order_by by)
@@ -176,11 +198,11 @@ void view_index_close(struct view *v)
 {
     for (int by = 0; by < ORDER_N; by++) {
         struct view_order *o = &v->orders[by];
-        for (int z = 0; z < ZONE_N; z++) {
-            for (int g = 0; g < GPU_N && o->zones[z] != NULL; g++) {
-                shelf_close(&o->zones[z]->shelves[g], v->mem);
+        for (int i = 0; i < AISLE_N; i++) {
+            for (int g = 0; g < GPU_N && o->aisles[i] != NULL; g++) {
+                shelf_close(&o->aisles[i]->shelves[g], v->mem);
             }
-            mem_free(v->mem, o->zones[z], sizeof *o->zones[z]);
+            mem_free(v->mem, o->aisles[i], sizeof *o->aisles[i]);
         }
         mem_free(v->mem, o->noted, v->cap_slots * sizeof *o->noted);
     }
@@ -194,12 +216,12 @@ bool view_index_audit(const struct view *v)
     for (int by = 0; by < ORDER_N; by++) {
         const struct view_order *o = &v->orders[by];
         uint32_t n_on = 0, n_entries = 0;
-        for (int z = 0; z < ZONE_N; z++) {
-            for (int g = 0; g < GPU_N && o->zones[z] != NULL; g++) {
-                if (!shelf_audit(&o->zones[z]->shelves[g], &v->env)) {
+        for (int i = 0; i < AISLE_N; i++) {
+            for (int g = 0; g < GPU_N && o->aisles[i] != NULL; g++) {
+                if (!shelf_audit(&o->aisles[i]->shelves[g], &v->env)) {
                     return false;
                 }
-                n_entries += o->zones[z]->shelves[g].n;
+                n_entries += o->aisles[i]->shelves[g].n;
             }
         }
         for (uint32_t slot = 0; slot < v->n_slots && o->used; slot++) {

@@ -28,6 +28,7 @@ struct node {
     int zone; /* -1: has none. */
     int type;
     bool special;
+    uint64_t scarcity;
     struct view_node view;
     struct view_port reserved;
     struct view_attribute attributes[3];
@@ -241,9 +242,56 @@ static enum place_reason naive_reason(const struct world *w, const struct want *
     return naive_ports_fit(w, q, node) ? PLACE_OK : PLACE_PORT;
 }
 
+/* --- scarce? ---------------------------------------------------------------------------------- */
+
+/* Would the request's rules about kinds of nodes admit it? *ret_any: has it any? */
+static bool naive_kind(const struct world *w, const struct want *q, uint32_t node, bool *ret_any)
+{
+    const struct place_request *r = &q->request;
+    const struct node *n = &w->nodes[node];
+    bool yes = true;
+    *ret_any = r->n_attributes > 0;
+    if (r->n_attributes > 0) {
+        yes = r->attributes->any_value ? n->special : str_eqc(r->attributes->value, types[n->type]);
+    }
+    for (int i = 0; i < q->n_wishes; i++) {
+        if (q->wishes[i] == WISH_ZONE || q->wishes[i] == WISH_TYPES ||
+            q->wishes[i] == WISH_SPECIAL || q->wishes[i] == WISH_NOT_SPECIAL) {
+            *ret_any = true;
+            yes = yes && naive_wish(w, q, i, node);
+        }
+    }
+    return yes;
+}
+
+/* Add what one demand makes of it, in thousandths. */
+static void naive_scarcity(struct world *w, const struct want *q, uint64_t n_tasks)
+{
+    const struct place_request *r = &q->request;
+    uint64_t all = 0, admitted = 0;
+    bool any = false;
+    for (uint32_t i = 0; i < N_NODES; i++) {
+        const struct view_node *v = &w->nodes[i].view;
+        uint64_t size = r->gpus > 0 ? v->gpus : v->memory_mib;
+        if (w->nodes[i].live) {
+            all += size;
+            admitted += naive_kind(w, q, i, &any) ? size : 0;
+        }
+    }
+    if (!any || admitted == 0 || admitted == all) {
+        return;
+    }
+    uint64_t share = n_tasks * (r->gpus > 0 ? r->gpus : r->memory_mib) * 1000 / admitted;
+    for (uint32_t i = 0; i < N_NODES; i++) {
+        if (w->nodes[i].live && naive_kind(w, q, i, &any)) {
+            w->nodes[i].scarcity += share < 1000 ? share : 1000;
+        }
+    }
+}
+
 /* --- better? ---------------------------------------------------------------------------------- */
 
-#define N_SCORES 10
+#define N_SCORES 11
 
 static uint64_t naive_spread(const struct world *w, const struct want *q, struct str attribute,
                              uint32_t node)
@@ -283,6 +331,7 @@ static void naive_score(const struct world *w, const struct want *q, uint32_t no
                                                        : naive_spread(w, q, s->attribute, node);
     }
     score[n++] = r->gpus == 0 && w->nodes[node].view.gpus > 0;
+    score[n++] = w->nodes[node].scarcity;
     score[n++] = (uint64_t)(f.gpus - (int32_t)r->gpus);
     score[n++] = memory;
     score[n++] = cpu;

@@ -11,7 +11,8 @@
 
 #include "tests/unit/controller/core/placement/naive.h"
 
-#define N_READY 6
+#define N_READY   6
+#define N_DEMANDS 3
 
 struct run {
     struct world world;
@@ -20,9 +21,47 @@ struct run {
     struct prng prng;
     struct want wants[N_READY]; /* Behind the ready requests. */
     struct place_ready *ready[N_READY];
+    struct want demands[N_DEMANDS]; /* What makes nodes scarce. */
+    uint64_t n_wanted[N_DEMANDS];
+    uint32_t n_demands;
     uint32_t n_placed;
     uint32_t n_refused[PLACE_REASON_N];
 };
+
+static void tell_scarcity(struct run *run, struct view *v)
+{
+    struct place_demand demands[N_DEMANDS];
+    for (uint32_t i = 0; i < run->n_demands; i++) {
+        demands[i] = (struct place_demand){&run->demands[i].request, run->n_wanted[i]};
+    }
+    place_set_scarcity(v, demands, run->n_demands, &run->arena);
+}
+
+/* Scarcity as of now, here and there. */
+static void update_scarcity(struct run *run)
+{
+    tell_scarcity(run, run->view);
+    for (uint32_t i = 0; i < N_NODES; i++) {
+        run->world.nodes[i].scarcity = 0;
+    }
+    for (uint32_t i = 0; i < run->n_demands; i++) {
+        naive_scarcity(&run->world, &run->demands[i], run->n_wanted[i]);
+    }
+    for (uint32_t i = 0; i < N_NODES; i++) { /* In seven steps. */
+        uint64_t step = (run->world.nodes[i].scarcity + 141) / 142;
+        run->world.nodes[i].scarcity = step < VIEW_SCARCITY_MAX ? step : VIEW_SCARCITY_MAX;
+    }
+}
+
+static void new_demands(struct run *run)
+{
+    run->n_demands = (uint32_t)below(&run->prng, N_DEMANDS + 1);
+    for (uint32_t i = 0; i < run->n_demands; i++) {
+        draw_want(&run->demands[i], &run->world, &run->prng, false);
+        run->demands[i].request.only = NULL;
+        run->n_wanted[i] = (uint64_t)below(&run->prng, 20);
+    }
+}
 
 static void node_add(struct run *run)
 {
@@ -494,6 +533,7 @@ static struct view *build_again(struct run *run, uint32_t slots[N_NODES])
             view_take(v, slots[w->tasks[i].node], &w->tasks[i].take);
         }
     }
+    tell_scarcity(run, v);
     return v;
 }
 
@@ -539,6 +579,8 @@ static void run_one(uint64_t seed, uint32_t counts[PLACE_REASON_N], uint32_t *n_
     for (int i = 1 + below(&run.prng, 30); i > 0; i--) {
         node_add(&run);
     }
+    new_demands(&run);
+    update_scarcity(&run);
     for (int step = 0; step < 60; step++) {
         int what = below(&run.prng, 100);
         if (what < 50) {
@@ -547,13 +589,16 @@ static void run_one(uint64_t seed, uint32_t counts[PLACE_REASON_N], uint32_t *n_
             ask_again(&run);
         } else if (what < 80) {
             stop_one(&run);
-        } else if (what < 88) {
+        } else if (what < 86) {
             node_change(&run);
-        } else if (what < 95) {
+        } else if (what < 93) {
             node_add(&run);
-        } else {
+        } else if (what < 98) {
             node_remove(&run);
+        } else {
+            new_demands(&run);
         }
+        update_scarcity(&run);
         check_amounts(&run);
         arena_clear(&run.arena);
     }
