@@ -39,7 +39,7 @@ LDFLAGS  += -pie -Wl,-z,relro,-z,now -Wl,--gc-sections -Wl,--as-needed $(SANFLAG
 COMMON_LIBS := -lnghttp2 -lhttp_parser -ljansson -lssl -lcrypto -luv -lpthread -lm
 CTRL_LIBS   := -lraft -lprotobuf-c -lsqlite3 $(COMMON_LIBS)
 AGENT_LIBS  := -lprotobuf-nanopb -lsqlite3 -lseccomp -lmnl -larchive $(COMMON_LIBS)
-ADMIN_LIBS  := $(CTRL_LIBS)
+ADMIN_LIBS  := -llpsolve55_pic -lcolamd -ldl $(CTRL_LIBS)
 CHECK_LIBS  := -lcheck -lsubunit -lrt -lm
 
 # --- sources -------------------------------------------------------------------------------------
@@ -230,7 +230,7 @@ $(BUILD)/fuzz/fuzz_layer: $(call objs,agent/unpack/layer.c)
 $(filter %/test_oom %/test_history_faults,$(unit_bin)): $(call objs,tests/lib/fail_alloc.c)
 area = $(word 3,$(subst /, ,$(1)))
 $(foreach f,$(unit_src) $(integ_src),$(eval $(call test_program,$(patsubst tests/%.c,$(BUILD)/tests/%,$(f)),$(f),$(call area,$(f)),$(CHECK_LIBS))))
-$(foreach f,$(bench_src),$(eval $(call test_program,$(BUILD)/bench/$(basename $(notdir $(f))),$(f),$(call area,$(f)),-lm)))
+$(foreach f,$(bench_src),$(eval $(call test_program,$(BUILD)/bench/$(basename $(notdir $(f))),$(f),$(call area,$(f)),-lz -lm)))
 $(foreach f,$(fuzz_src),$(eval $(call test_program,$(BUILD)/fuzz/$(basename $(notdir $(f))),$(f),$(call area,$(f)),$(FUZZLINK) $(CHECK_LIBS))))
 $(call objs,$(testlib_src)): | $(gen_hdr)
 
