@@ -92,18 +92,26 @@ struct counts {
     size_t fail;
     uint64_t latency_p50;
     uint64_t latency_p99;
+    double writes_per_s; /* Acknowledged, from the first one sent to the last answer. */
+    double reads_per_s;
 };
 
 static void count(const struct hist *h, struct counts *ret)
 {
     uint64_t *took = mem_alloc(sysmem(), (h->n_ops + 1) * sizeof *took);
-    size_t n = 0;
+    uint64_t first = UINT64_MAX, last = 0;
+    size_t n = 0, n_reads = 0;
     for (size_t i = 0; i < h->n_ops; i++) {
         const struct hist_op *op = &h->ops[i];
         ret->n[op->kind][op->outcome]++;
         ret->ok += op->outcome == HIST_OK;
         ret->unknown += op->outcome == HIST_UNKNOWN;
         ret->fail += op->outcome == HIST_FAIL;
+        if (op->outcome == HIST_OK) {
+            first = op->invoke < first ? op->invoke : first;
+            last = op->ret > last ? op->ret : last;
+            n_reads += !is_write(op);
+        }
         if (op->outcome == HIST_OK && is_write(op)) {
             took[n++] = op->ret - op->invoke;
         }
@@ -111,6 +119,10 @@ static void count(const struct hist *h, struct counts *ret)
     qsort(took, n, sizeof *took, by_number);
     ret->latency_p50 = n == 0 ? 0 : took[n / 2];
     ret->latency_p99 = n == 0 ? 0 : took[n * 99 / 100];
+    if (last > first) {
+        ret->writes_per_s = (double)n * 1e6 / (double)(last - first);
+        ret->reads_per_s = (double)n_reads * 1e6 / (double)(last - first);
+    }
     mem_free(sysmem(), took, (h->n_ops + 1) * sizeof *took);
 }
 
@@ -131,8 +143,10 @@ static void print_counts(const struct load *l, const struct counts *c)
         }
     }
     (void)printf("; %llu changes of controller\n", (unsigned long long)l->n_switches);
-    (void)printf("acknowledged writes took p50 %.1f ms, p99 %.1f ms\n",
-                 (double)c->latency_p50 / 1000, (double)c->latency_p99 / 1000);
+    (void)printf(
+        "acknowledged writes took p50 %.2f ms, p99 %.2f ms; %.0f writes, %.0f reads a second\n",
+        (double)c->latency_p50 / 1000, (double)c->latency_p99 / 1000, c->writes_per_s,
+        c->reads_per_s);
 }
 
 static void write_json(const struct load *l, const struct counts *c, const struct silences *s,
@@ -144,12 +158,13 @@ static void write_json(const struct load *l, const struct counts *c, const struc
     }
     (void)fprintf(f,
                   "{\"ok\":%zu,\"refused\":%zu,\"unknown\":%zu,\"unread\":%u,\"verdict\":\"%s\","
-                  "\"write_p50_ms\":%.3f,\"write_p99_ms\":%.3f,\"kills\":%zu,\"never\":%zu,"
+                  "\"write_p50_ms\":%.3f,\"write_p99_ms\":%.3f,\"writes_per_s\":%.1f,"
+                  "\"reads_per_s\":%.1f,\"kills\":%zu,\"never\":%zu,"
                   "\"silence_min_ms\":%.3f,\"silence_p50_ms\":%.3f,\"silence_p99_ms\":%.3f,"
                   "\"silence_max_ms\":%.3f}\n",
                   c->ok, c->fail, c->unknown, l->n_unread, verdict, (double)c->latency_p50 / 1000,
-                  (double)c->latency_p99 / 1000, s->n + s->n_never, s->n_never,
-                  (double)percentile(s, 0) / 1000, (double)percentile(s, 50) / 1000,
+                  (double)c->latency_p99 / 1000, c->writes_per_s, c->reads_per_s, s->n + s->n_never,
+                  s->n_never, (double)percentile(s, 0) / 1000, (double)percentile(s, 50) / 1000,
                   (double)percentile(s, 99) / 1000, (double)percentile(s, 100) / 1000);
     (void)fclose(f);
 }
