@@ -191,7 +191,7 @@ static struct place_run *add_run(struct batch *b, uint32_t slot)
         p->runs = bigger;
     }
     struct place_run *run = &p->runs[p->n_runs++];
-    *run = (struct place_run){.slot = slot, .owner = b->s->view->slots[slot].owner};
+    *run = (struct place_run){.slot = slot, .owner = b->s->view->crowds[slot].owner};
     if (b->s->request->n_ports > 0) {
         uint16_t *ports = arena_array(arena, b->s->request->n_ports, sizeof *ports);
         bool fits = solver_assign_ports(b->s, slot, ports, NULL);

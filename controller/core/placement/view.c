@@ -21,10 +21,12 @@ void *view_grow(const struct mem *mem, void *array, uint32_t n, uint32_t *cap, s
     return array;
 }
 
-/* Bytes of the block that holds n of struct view_hot on their boundaries. */
-static size_t hot_size(uint32_t n)
+#define LINE ((size_t)64) /* Of the cache. */
+
+/* Bytes of a block that holds n elements on boundaries of cache lines. */
+static size_t block_size(uint32_t n, size_t size)
 {
-    return n == 0 ? 0 : (n + (size_t)1) * sizeof(struct view_hot);
+    return n == 0 ? 0 : n * size + LINE;
 }
 
 struct view *view_open(const struct mem *mem)
@@ -48,7 +50,8 @@ static void slot_clear(struct view *v, uint32_t slot)
         portset_close(&s->held[p], v->mem);
         portset_close(&s->reserved[p], v->mem);
     }
-    view_slot_groups_close(v, s);
+    view_crowd_close(v, &v->crowds[slot]);
+    memset(&v->crowds[slot], 0, sizeof v->crowds[slot]);
     mem_free(v->mem, s->ec2_instance_id, s->n_ec2_instance_id + (size_t)1);
     memset(s, 0, sizeof *s);
     struct view_hot cleared = {.used = false};
@@ -73,7 +76,8 @@ void view_close(struct view *v)
     mem_free(v->mem, v->reservations, v->cap_reservations * sizeof *v->reservations);
     view_index_close(v);
     mem_free(v->mem, v->slots, v->cap_slots * sizeof *v->slots);
-    mem_free(v->mem, v->hot_block, hot_size(v->cap_slots));
+    mem_free(v->mem, v->hot_block, block_size(v->cap_slots, sizeof *v->hot));
+    mem_free(v->mem, v->crowd_block, block_size(v->cap_slots, sizeof *v->crowds));
     mem_free(v->mem, v->free_slots, v->cap_slots * sizeof *v->free_slots);
     map_close(&v->by_id);
     view_classes_close(v);
@@ -184,7 +188,7 @@ static void describe(struct view *v, uint32_t slot, const struct view_node *node
         mem_free(v->mem, s->ec2_instance_id, s->n_ec2_instance_id + (size_t)1);
     }
     describe_hot(v, slot, node, class);
-    s->owner = node->owner;
+    v->crowds[slot].owner = node->owner;
     s->cpu = node->cpu;
     s->memory_mib = node->memory_mib;
     s->gpus = node->gpus;
@@ -204,18 +208,18 @@ static void describe(struct view *v, uint32_t slot, const struct view_node *node
     view_index_note(v, slot);
 }
 
-/* mem gives no boundaries, so the block is one line longer than its content. */
-static void hot_grow(struct view *v, uint32_t cap)
+/* mem gives no boundaries, so a block is one line longer than its content. */
+static void *lines_grow(struct view *v, void **block, const void *from, uint32_t cap, size_t size)
 {
-    char *block = mem_alloc(v->mem, hot_size(cap));
-    size_t off = (uintptr_t)block % sizeof(struct view_hot);
-    struct view_hot *hot = (void *)(block + (off == 0 ? 0 : sizeof(struct view_hot) - off));
+    char *bigger = mem_alloc(v->mem, block_size(cap, size));
+    size_t off = (uintptr_t)bigger % LINE;
+    void *to = bigger + (off == 0 ? 0 : LINE - off);
     if (v->cap_slots > 0) {
-        memcpy(hot, v->hot, v->cap_slots * sizeof *hot);
-        mem_free(v->mem, v->hot_block, hot_size(v->cap_slots));
+        memcpy(to, from, v->cap_slots * size);
+        mem_free(v->mem, *block, block_size(v->cap_slots, size));
     }
-    v->hot = hot;
-    v->hot_block = block;
+    *block = bigger;
+    return to;
 }
 
 void view_slots_reserve(struct view *v, uint32_t cap)
@@ -227,7 +231,8 @@ void view_slots_reserve(struct view *v, uint32_t cap)
     v->slots = mem_resize(v->mem, v->slots, old * sizeof *v->slots, cap * sizeof *v->slots);
     v->free_slots =
         mem_resize(v->mem, v->free_slots, old * sizeof *v->free_slots, cap * sizeof *v->free_slots);
-    hot_grow(v, cap);
+    v->hot = lines_grow(v, &v->hot_block, v->hot, cap, sizeof *v->hot);
+    v->crowds = lines_grow(v, &v->crowd_block, v->crowds, cap, sizeof *v->crowds);
     v->cap_slots = cap;
     view_index_grow(v, old);
 }
@@ -279,8 +284,8 @@ int view_node_set(struct view *v, uint32_t slot, const struct view_node *node, s
         return rv;
     }
     uint32_t old = v->hot[slot].class;
-    for (uint32_t i = 0; i < v->slots[slot].n_groups && class != old; i++) {
-        view_group_forget(v, view_slot_groups(&v->slots[slot])[i]);
+    for (uint32_t i = 0; i < v->crowds[slot].n && class != old; i++) {
+        view_group_forget(v, view_crowd_groups(&v->crowds[slot])[i]);
     }
     describe(v, slot, node, class);
     view_class_put(v, old);
@@ -305,8 +310,8 @@ void view_node_remove(struct view *v, uint32_t slot)
 {
     assert(view_has(v, slot));
     struct view_slot *s = &v->slots[slot];
-    while (s->n_groups > 0) {
-        uint32_t group = view_slot_groups(s)[s->n_groups - 1];
+    while (v->crowds[slot].n > 0) {
+        uint32_t group = view_crowd_groups(&v->crowds[slot])[v->crowds[slot].n - 1];
         view_group_change(v, group, slot, -(int32_t)view_group_count(v, group, slot));
     }
     for (uint32_t i = 0; i < v->n_reservations; i++) {
@@ -344,7 +349,7 @@ uint32_t view_n_nodes(const struct view *v)
 uint32_t view_owner(const struct view *v, uint32_t slot)
 {
     assert(view_has(v, slot));
-    return v->slots[slot].owner;
+    return v->crowds[slot].owner;
 }
 
 struct id view_id(const struct view *v, uint32_t slot)
@@ -403,11 +408,11 @@ static bool subject_attribute(const void *ctx, struct str name, struct str *ret_
 static bool subject_group(const void *ctx, uint32_t i, struct str *ret_group)
 {
     const struct view_subject *s = ctx;
-    struct view_slot *slot = &s->view->slots[s->slot];
-    if (i >= slot->n_groups) {
+    const struct view_crowd *c = &s->view->crowds[s->slot];
+    if (i >= c->n) {
         return false;
     }
-    const struct view_group *g = &s->view->groups[view_slot_groups(slot)[i]];
+    const struct view_group *g = &s->view->groups[view_crowd_groups(c)[i]];
     *ret_group = str_make(g->name, g->n_name);
     return true;
 }

@@ -33,6 +33,7 @@ static void copy_slots(struct view *v, const struct view *from)
     }
     memcpy(v->slots, from->slots, from->n_slots * sizeof *v->slots);
     memcpy(v->hot, from->hot, from->n_slots * sizeof *v->hot);
+    memcpy(v->crowds, from->crowds, from->n_slots * sizeof *v->crowds);
     memcpy(v->free_slots, from->free_slots, from->n_free_slots * sizeof *v->free_slots);
     for (uint32_t i = 0; i < v->n_slots; i++) {
         struct view_slot *s = &v->slots[i];
@@ -43,9 +44,9 @@ static void copy_slots(struct view *v, const struct view *from)
         }
         map_put(&v->by_id, view_id_hash(h->id), i);
         s->ec2_instance_id = mem_dup(v->mem, s->ec2_instance_id, s->n_ec2_instance_id);
-        if (s->more_groups != NULL) {
-            s->more_groups =
-                dup(v->mem, s->more_groups, s->n_groups, s->cap_groups, sizeof *s->more_groups);
+        if (v->crowds[i].more != NULL) {
+            uint32_t n = 2 * v->crowds[i].cap;
+            v->crowds[i].more = dup(v->mem, v->crowds[i].more, n, n, sizeof *v->crowds[i].more);
         }
         for (int p = 0; p < VIEW_PROTO_N; p++) {
             copy_portset(&s->held[p], v->mem);
@@ -97,7 +98,6 @@ static void copy_groups(struct view *v, const struct view *from)
         g->n_spreads = 0;
         memset(g->spreads, 0, sizeof g->spreads);
         g->name = mem_dup(v->mem, g->name, g->n_name);
-        g->counts = dup(v->mem, g->counts, g->cap, g->cap, sizeof *g->counts);
         map_put(&v->by_name, g->hash, i);
     }
 }

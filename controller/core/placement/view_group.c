@@ -6,7 +6,6 @@
 #include <string.h>
 
 #define HASH_SEED 0x67726f7570u
-#define CAP_MIN   8u
 
 static bool name_eq(const void *ctx, uint32_t value, const void *key)
 {
@@ -68,7 +67,6 @@ static void group_close(struct view *v, struct view_group *g)
         spread_drop(v, &g->spreads[i]);
     }
     mem_free(v->mem, g->name, g->n_name + (size_t)1);
-    mem_free(v->mem, g->counts, g->cap * sizeof *g->counts);
     memset(g, 0, sizeof *g);
 }
 
@@ -77,7 +75,6 @@ static void group_check(struct view *v, uint32_t group)
 {
     struct view_group *g = &v->groups[group];
     if (g->n_tasks == 0 && g->n_holds == 0) {
-        assert(g->n_counts == 0);
         map_remove(&v->by_name, g->hash, group);
         group_close(v, g);
         v->free_groups[v->n_free_groups++] = group;
@@ -95,88 +92,62 @@ void view_group_release(struct view *v, uint32_t group)
 
 /* --- the counts ------------------------------------------------------------------------------- */
 
-static uint32_t home_of(const struct view_group *g, uint32_t slot)
+static uint32_t *counts_of(struct view_crowd *c)
 {
-    return (uint32_t)((slot * UINT64_C(0x9e3779b97f4a7c15)) >> 32) & (g->cap - 1);
+    return c->more == NULL ? c->counts : c->more + c->cap;
 }
 
-/* Where the slot is, or would be put. cap > 0. */
-static uint32_t place_of(const struct view_group *g, uint32_t slot)
+/* Where the group is, or n. */
+static uint32_t place_of(const struct view_crowd *c, uint32_t group)
 {
-    uint32_t i = home_of(g, slot);
-    while (g->counts[i].slot != slot && g->counts[i].slot != VIEW_NONE) {
-        i = (i + 1) & (g->cap - 1);
+    const uint32_t *groups = view_crowd_groups(c);
+    uint32_t i = 0;
+    while (i < c->n && groups[i] != group) {
+        i++;
     }
     return i;
 }
 
 uint32_t view_group_count(const struct view *v, uint32_t group, uint32_t slot)
 {
-    if (group == NO_GROUP || v->groups[group].cap == 0) {
-        return 0;
-    }
-    const struct view_group *g = &v->groups[group];
-    const struct group_count *c = &g->counts[place_of(g, slot)];
-    return c->slot == slot ? c->n : 0;
+    struct view_crowd *c = &v->crowds[slot];
+    uint32_t i = group == NO_GROUP ? c->n : place_of(c, group);
+    return i == c->n ? 0 : counts_of(c)[i];
 }
 
-static void counts_grow(struct view *v, struct view_group *g)
+static void crowd_grow(struct view *v, struct view_crowd *c)
 {
-    struct view_group old = *g;
-    g->cap = old.cap == 0 ? CAP_MIN : old.cap * 2;
-    g->counts = mem_alloc(v->mem, g->cap * sizeof *g->counts);
-    memset(g->counts, 0xff, g->cap * sizeof *g->counts);
-    for (uint32_t i = 0; i < old.cap; i++) {
-        if (old.counts[i].slot != VIEW_NONE) {
-            g->counts[place_of(g, old.counts[i].slot)] = old.counts[i];
-        }
-    }
-    mem_free(v->mem, old.counts, old.cap * sizeof *old.counts);
+    uint32_t cap = c->more == NULL ? 2 * CROWD_FEW : 2 * c->cap;
+    uint32_t *more = mem_alloc(v->mem, 2 * (size_t)cap * sizeof *more);
+    memcpy(more, view_crowd_groups(c), c->n * sizeof *more);
+    memcpy(more + cap, counts_of(c), c->n * sizeof *more);
+    view_crowd_close(v, c);
+    c->more = more;
+    c->cap = cap;
 }
 
-/* Take out the entry at `hole`, moving later ones of the same run forward. */
-static void counts_remove(struct view_group *g, uint32_t hole)
+static void crowd_add(struct view *v, struct view_crowd *c, uint32_t group)
 {
-    uint32_t mask = g->cap - 1;
-    for (uint32_t i = (hole + 1) & mask; g->counts[i].slot != VIEW_NONE; i = (i + 1) & mask) {
-        uint32_t home = home_of(g, g->counts[i].slot);
-        if (((i - home) & mask) >= ((i - hole) & mask)) {
-            g->counts[hole] = g->counts[i];
-            hole = i;
-        }
+    if (c->n == (c->more == NULL ? CROWD_FEW : c->cap)) {
+        crowd_grow(v, c);
     }
-    g->counts[hole].slot = VIEW_NONE;
-    g->n_counts--;
+    (c->more == NULL ? c->groups : c->more)[c->n] = group;
+    counts_of(c)[c->n] = 0;
+    c->n++;
 }
 
-void view_slot_groups_close(struct view *v, struct view_slot *s)
+static void crowd_remove(struct view_crowd *c, uint32_t i)
 {
-    mem_free(v->mem, s->more_groups, s->cap_groups * sizeof *s->more_groups);
+    uint32_t *groups = c->more == NULL ? c->groups : c->more;
+    uint32_t *counts = counts_of(c);
+    c->n--;
+    groups[i] = groups[c->n];
+    counts[i] = counts[c->n];
 }
 
-static void slot_add_group(struct view *v, struct view_slot *s, uint32_t group)
+void view_crowd_close(struct view *v, struct view_crowd *c)
 {
-    if (s->more_groups == NULL && s->n_groups == SLOT_GROUPS) {
-        s->cap_groups = 2 * SLOT_GROUPS;
-        s->more_groups = mem_alloc(v->mem, s->cap_groups * sizeof *s->more_groups);
-        memcpy(s->more_groups, s->few_groups, sizeof s->few_groups);
-    } else if (s->more_groups != NULL) {
-        s->more_groups =
-            view_grow(v->mem, s->more_groups, s->n_groups, &s->cap_groups, sizeof *s->more_groups);
-    }
-    view_slot_groups(s)[s->n_groups++] = group;
-}
-
-static void slot_remove_group(struct view_slot *s, uint32_t group)
-{
-    uint32_t *groups = view_slot_groups(s);
-    for (uint32_t i = 0; i < s->n_groups; i++) {
-        if (groups[i] == group) {
-            groups[i] = groups[--s->n_groups];
-            return;
-        }
-    }
-    assert(false);
+    mem_free(v->mem, c->more, 2 * (size_t)c->cap * sizeof *c->more);
 }
 
 /* --- the counts by value ---------------------------------------------------------------------- */
@@ -227,9 +198,10 @@ const struct group_spread *view_group_spread(struct view *v, uint32_t group, uin
     if (spread->serial == 0) {
         spread->serial = v->domains[domain].serial;
         spread->domain = domain;
-        for (uint32_t i = 0; i < g->cap; i++) {
-            if (g->counts[i].slot != VIEW_NONE) {
-                spread_add(v, spread, g->counts[i].slot, g->counts[i].n);
+        for (uint32_t slot = 0; slot < v->n_slots; slot++) {
+            uint32_t n = view_group_count(v, group, slot);
+            if (n > 0) {
+                spread_add(v, spread, slot, n);
             }
         }
     }
@@ -247,26 +219,22 @@ void view_group_forget(struct view *v, uint32_t group)
 void view_group_change(struct view *v, uint32_t group, uint32_t slot, int32_t delta)
 {
     struct view_group *g = &v->groups[group];
-    if (g->n_counts >= g->cap / 4 * 3) {
-        counts_grow(v, g);
+    struct view_crowd *c = &v->crowds[slot];
+    uint32_t at = place_of(c, group);
+    if (at == c->n) {
+        crowd_add(v, c, group);
     }
-    uint32_t at = place_of(g, slot);
-    if (g->counts[at].slot != slot) {
-        g->counts[at] = (struct group_count){slot, 0};
-        g->n_counts++;
-        slot_add_group(v, &v->slots[slot], group);
-    }
-    assert((int64_t)g->counts[at].n + delta >= 0);
-    g->counts[at].n += (uint32_t)delta;
+    uint32_t *count = &counts_of(c)[at];
+    assert((int64_t)*count + delta >= 0);
+    *count += (uint32_t)delta;
     g->n_tasks += (uint32_t)delta;
     for (uint32_t i = 0; i < g->n_spreads; i++) {
         if (spread_valid(v, &g->spreads[i])) {
             spread_add(v, &g->spreads[i], slot, (uint32_t)delta);
         }
     }
-    if (g->counts[at].n == 0) {
-        counts_remove(g, at);
-        slot_remove_group(&v->slots[slot], group);
+    if (*count == 0) {
+        crowd_remove(c, at);
         group_check(v, group);
     }
 }

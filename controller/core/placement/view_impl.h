@@ -35,13 +35,7 @@ struct view_zone {
     char *name;
 };
 
-/* How many tasks of a group are on a node; open addressing by slot. */
-struct group_count {
-    uint32_t slot; /* VIEW_NONE: empty. */
-    uint32_t n;
-};
-
-/* The same counts added up by the values of an attribute, kept current while they are in use. */
+/* The tasks of a group by the values of an attribute, kept current while they are in use. */
 struct group_spread {
     uint64_t serial; /* Of the table of values; 0: this place is free. */
     uint64_t used_at;
@@ -58,10 +52,7 @@ struct view_group {
     uint32_t n_name;
     char *name;
     uint64_t hash;
-    uint32_t n_counts;  /* Nodes with a task of the group. */
-    uint32_t cap;       /* Power of two, or 0. */
     uint32_t n_spreads; /* Places of `spreads` that were ever used. */
-    struct group_count *counts;
     struct group_spread spreads[GROUP_SPREADS];
 };
 
@@ -98,15 +89,22 @@ struct view_hot {
 };
 _Static_assert(sizeof(struct view_hot) == 64, "one cache line");
 
-#define SLOT_GROUPS 10u /* Groups of a node kept in its own memory. */
+#define CROWD_FEW 13u
+
+/* How many tasks of which groups are on a node, searched from the start: two cache lines that every
+ * task changes. */
+struct view_crowd {
+    uint32_t n; /* Groups. */
+    uint32_t cap;
+    uint32_t *more; /* All groups, then all counts, cap of each, once they are more; else NULL. */
+    uint32_t groups[CROWD_FEW];
+    uint32_t counts[CROWD_FEW];
+    uint32_t owner; /* Of the node; here because every placement tells it. */
+};
+_Static_assert(sizeof(struct view_crowd) == 128, "two cache lines");
 
 /* The rest of a node. */
 struct view_slot {
-    uint32_t n_groups; /* Distinct groups of the tasks here. */
-    uint32_t cap_groups;
-    uint32_t few_groups[SLOT_GROUPS];
-    uint32_t *more_groups; /* All of them, when they are more; else NULL. */
-    uint32_t owner;
     uint32_t cpu; /* Capacity. */
     uint32_t memory_mib;
     uint32_t gpus;
@@ -191,8 +189,11 @@ struct view {
     uint64_t total_cpu; /* Capacity of all nodes. */
     uint64_t total_memory_mib;
     struct view_slot *slots;
-    struct view_hot *hot; /* Likewise by slot; on a boundary of cache lines within hot_block. */
+    /* Likewise by slot; on boundaries of cache lines within their blocks. */
+    struct view_hot *hot;
     void *hot_block;
+    struct view_crowd *crowds;
+    void *crowd_block;
     uint32_t *free_slots;
     uint32_t n_free_slots;
     struct map by_id;
@@ -288,12 +289,12 @@ void view_group_release(struct view *v, uint32_t group);
 
 uint32_t view_group_count(const struct view *v, uint32_t group, uint32_t slot);
 
-/* The groups of a node. */
-static inline uint32_t *view_slot_groups(struct view_slot *s)
+/* The groups of a node, crowd->n of them. */
+static inline const uint32_t *view_crowd_groups(const struct view_crowd *c)
 {
-    return s->more_groups == NULL ? s->few_groups : s->more_groups;
+    return c->more == NULL ? c->groups : c->more;
 }
-void view_slot_groups_close(struct view *v, struct view_slot *s);
+void view_crowd_close(struct view *v, struct view_crowd *c);
 
 /* Add delta (+1, -1, or minus all) to the count of a group on a node. */
 void view_group_change(struct view *v, uint32_t group, uint32_t slot, int32_t delta);
