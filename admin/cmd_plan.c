@@ -1,8 +1,10 @@
 /* What would happen if: plans of the leader on a copy of its state. And why a task is where it is,
  * or nowhere. */
 #include "admin/cli.h"
+#include "admin/configlp.h"
 #include "common/base/str.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -310,6 +312,85 @@ static int run_add(struct cli *cli, const struct args *args)
     return plan(cli, args, json_pack("[{s:o}]", "add", in));
 }
 
+/* --- plan rebalance ------------------------------------------------------------------------------
+ */
+
+static const struct option_def rebalance_options[] = {
+    {"moves", "N", "Move at most so many tasks (default 100).", false},
+    {NULL, NULL, NULL, false},
+};
+
+static uint32_t read_shapes(const json_t *list, struct configlp_shape *ret)
+{
+    uint32_t n = 0;
+    for (; n < json_array_size(list) && n < CONFIGLP_SHAPES_MAX; n++) {
+        const json_t *s = json_array_get(list, n);
+        ret[n] = (struct configlp_shape){
+            (uint32_t)value_number(s, "cpu", 0), (uint32_t)value_number(s, "memory", 0),
+            (uint32_t)value_number(s, "gpus", 0), (uint32_t)value_number(s, "count", 0)};
+    }
+    return n;
+}
+
+/* What no plan can go below, whatever its moves. */
+static void say_bound(const struct cli *cli, const json_t *step)
+{
+    struct configlp_shape tasks[CONFIGLP_SHAPES_MAX], nodes[CONFIGLP_SHAPES_MAX];
+    uint32_t n_tasks = read_shapes(value_at(step, "taskShapes"), tasks);
+    uint32_t n_nodes = read_shapes(value_at(step, "nodeShapes"), nodes);
+    struct configlp lp;
+    struct err err = {0};
+    if (n_tasks == 0 || configlp_solve(tasks, n_tasks, nodes, n_nodes, &lp, &err) != 0) {
+        return;
+    }
+    say(cli, "no plan needs fewer than %.0f nodes for what runs%s", ceil(lp.bound - 1e-6),
+        lp.proven ? "" : " (an estimate)");
+    configlp_close(&lp);
+}
+
+static void say_rebalance(const struct cli *cli, const json_t *step)
+{
+    const json_t *items = value_at(step, "items");
+    const json_t *emptied = value_at(step, "emptiedNodes");
+    long long moves = 0;
+    for (size_t i = 0; i < json_array_size(items); i++) {
+        moves += value_number(json_array_get(items, i), "placed", 0);
+    }
+    say(cli, "%lld moves would empty %zu nodes; nothing was changed", moves,
+        json_array_size(emptied));
+    say_totals(cli, step);
+    say_bound(cli, step);
+    for (size_t i = 0; i < json_array_size(emptied); i++) {
+        say(cli, "  %s", json_string_value(json_array_get(emptied, i)));
+    }
+    if (json_array_size(items) > 0) {
+        render_list(cli, items, item_columns, sizeof item_columns / sizeof item_columns[0]);
+    }
+}
+
+static int run_rebalance(struct cli *cli, const struct args *args)
+{
+    int64_t moves = 100;
+    json_t *out = NULL;
+    int rv = args_number(args, "moves", 1, 10000, &moves);
+    if (rv == EXIT_OK) {
+        rv = call(cli, "admin.Plan",
+                  json_pack("{s:s, s:[{s:{s:I, s:b}}]}", "cluster", cluster_of(cli, args), "steps",
+                            "rebalance", "maxMoves", (json_int_t)moves, "shapes", 1),
+                  &out);
+    }
+    if (rv != EXIT_OK) {
+        return rv;
+    }
+    if (cli->output == OUTPUT_TABLE) {
+        say_rebalance(cli, json_array_get(value_at(out, "steps"), 0));
+    } else {
+        render_object(cli, out, NULL, 0);
+    }
+    json_decref(out);
+    return EXIT_OK;
+}
+
 /* --- plan replay ---------------------------------------------------------------------------------
  */
 
@@ -338,6 +419,8 @@ const struct command_def plan_commands[] = {
      "What would be lost with nodes, and where the rest would go.", nodes_options, run_remove},
     {"plan", "add-nodes", "COUNT --like NODE", 1, 1, "What would start if there were more nodes.",
      add_options, run_add},
+    {"plan", "rebalance", "[--moves N]", 0, 0, "Which nodes could be emptied by moving tasks.",
+     rebalance_options, run_rebalance},
     {"plan", "replay", "FILE", 1, 1, "Several such steps, one on top of the other.", NULL,
      run_replay},
     {NULL, NULL, NULL, 0, 0, NULL, NULL, NULL},

@@ -15,6 +15,7 @@
 #define NODES_MAX     1000
 #define LISTED_MAX    50000 /* Nodes of one answer. */
 #define GROUPS_MAX    20
+#define MOVES_DEFAULT 100
 #define TEXT_MAX      4000
 
 static int valid_max_nodes(struct api_call *c, bool has, uint32_t value, uint32_t *ret)
@@ -234,16 +235,34 @@ static int check_add(struct api_call *c, const Ecs__Admin__V1__PlanAddNodes *a)
     return 0;
 }
 
+static uint32_t moves_of(const Ecs__Admin__V1__PlanRebalance *r)
+{
+    return r->has_max_moves ? r->max_moves : MOVES_DEFAULT;
+}
+
+static int check_rebalance(struct api_call *c, const Ecs__Admin__V1__PlanRebalance *r)
+{
+    uint32_t moves = moves_of(r);
+    if (moves < 1 || moves > WHATIF_MOVES_MAX) {
+        return api_fail(c, API_INVALID_PARAMETER, "maxMoves must be between 1 and %d, not %u.",
+                        WHATIF_MOVES_MAX, moves);
+    }
+    return 0;
+}
+
 static int check_step(struct api_call *c, const Ecs__Admin__V1__PlanStep *s)
 {
     int n = (s->run != NULL) + (s->service != NULL) + (s->drain != NULL) + (s->remove != NULL) +
-            (s->add != NULL);
+            (s->add != NULL) + (s->rebalance != NULL);
     if (n != 1) {
         return api_fail(c, API_INVALID_PARAMETER,
-                        "A step is exactly one of run, service, drain, remove and add.");
+                        "A step is exactly one of run, service, drain, remove, add and rebalance.");
     }
     if (s->run != NULL) {
         return run_task_check(c, s->run);
+    }
+    if (s->rebalance != NULL) {
+        return check_rebalance(c, s->rebalance);
     }
     if (s->service != NULL) {
         return ref_required(c, "service", s->service->service);
@@ -389,6 +408,10 @@ static int carry_out(struct planning *p, const Ecs__Admin__V1__PlanStep *s,
                      struct whatif_result *ret)
 {
     struct err err = {0};
+    if (s->rebalance != NULL) {
+        whatif_rebalance(p->w, moves_of(s->rebalance), ret);
+        return 0;
+    }
     int rv = s->run != NULL       ? step_run(p, s->run, ret, &err)
              : s->service != NULL ? step_service(p, s->service, ret, &err)
              : s->drain != NULL   ? step_drain(p, s->drain, false, ret, &err)
@@ -459,6 +482,40 @@ static Ecs__Admin__V1__PlanItem *describe_item(struct planning *p, const struct 
     return m;
 }
 
+static Ecs__Admin__V1__PlanShape **describe_shapes(struct api_call *c,
+                                                   const struct whatif_shape *shapes, uint32_t n)
+{
+    Ecs__Admin__V1__PlanShape **list = api_list(c, n);
+    for (uint32_t i = 0; i < n; i++) {
+        list[i] = api_new(c, &ecs__admin__v1__plan_shape__descriptor);
+        API_SET(list[i], cpu, shapes[i].cpu);
+        API_SET(list[i], memory, shapes[i].memory_mib);
+        API_SET(list[i], gpus, shapes[i].gpus);
+        API_SET(list[i], count, shapes[i].count);
+    }
+    return list;
+}
+
+static void describe_rebalance(struct planning *p, const Ecs__Admin__V1__PlanRebalance *request,
+                               const struct whatif_result *r, Ecs__Admin__V1__PlanStepResult *m)
+{
+    struct api_call *c = p->c;
+    struct whatif_shape *tasks = arena_array(&c->arena, WHATIF_SHAPES_MAX, sizeof *tasks);
+    struct whatif_shape *nodes = arena_array(&c->arena, WHATIF_SHAPES_MAX, sizeof *nodes);
+    uint32_t n_tasks, n_nodes;
+    m->emptied_nodes = api_list(c, r->n_emptied);
+    for (uint32_t i = 0; i < r->n_emptied; i++) {
+        m->emptied_nodes[m->n_emptied_nodes++] = node_name(c, r->emptied[i]);
+    }
+    if (request->has_shapes && request->shapes &&
+        whatif_shapes(p->w, tasks, &n_tasks, nodes, &n_nodes)) {
+        m->task_shapes = describe_shapes(c, tasks, n_tasks);
+        m->n_task_shapes = n_tasks;
+        m->node_shapes = describe_shapes(c, nodes, n_nodes);
+        m->n_node_shapes = n_nodes;
+    }
+}
+
 static Ecs__Admin__V1__PlanStepResult *describe_step(struct planning *p,
                                                      const struct whatif_result *r, bool *feasible)
 {
@@ -496,7 +553,11 @@ static int plan_read(struct api_call *c)
         struct whatif_result result = {0};
         rv = carry_out(&p, r->steps[i], &result);
         if (rv == 0) {
-            m->steps[m->n_steps++] = describe_step(&p, &result, &feasible);
+            m->steps[m->n_steps] = describe_step(&p, &result, &feasible);
+            if (r->steps[i]->rebalance != NULL) {
+                describe_rebalance(&p, r->steps[i]->rebalance, &result, m->steps[m->n_steps]);
+            }
+            m->n_steps++;
         }
     }
     whatif_close(p.w);

@@ -1,6 +1,7 @@
 #include "controller/core/whatif.h"
 
 #include "controller/core/leader_impl.h"
+#include "controller/core/placement/defrag.h"
 
 #include <assert.h>
 #include <string.h>
@@ -682,6 +683,165 @@ int whatif_add(struct whatif *w, const struct view_node *node, uint32_t n,
     }
     ret->after = totals(w);
     return 0;
+}
+
+/* --- fewer nodes ---------------------------------------------------------------------------------
+ */
+
+struct rebalance {
+    struct whatif *w;
+    struct defrag_task *tasks;
+    uint32_t *slots; /* Of the store, by task. */
+    uint32_t n;
+    struct place_request **requests; /* By service; NULL: not asked for yet. */
+};
+
+/* The request by which a task may be placed once more; NULL when it is to stay. */
+static const struct place_request *request_of(struct rebalance *b, const struct task *t)
+{
+    struct whatif *w = b->w;
+    const struct service *v;
+    if (t->service == SLOT_NONE || t->status != TASK_RUNNING || t->desired != TASK_RUNNING) {
+        return NULL;
+    }
+    v = &service_now(w, t->service)->row;
+    if (v->scheduling != SCHEDULING_REPLICA || v->status != SERVICE_ACTIVE ||
+        v->primary.taskdef != t->taskdef || recon_max(v) <= v->desired) {
+        return NULL;
+    }
+    if (b->requests[t->service] == NULL) {
+        struct place_request *r = arena_alloc(w->arena, sizeof *r);
+        if (leader_service_request(w->l, v, 1, r, w->arena, NULL) != 0) {
+            return NULL;
+        }
+        b->requests[t->service] = r;
+    }
+    return b->requests[t->service];
+}
+
+/* Nodes with more tasks than may be moved stay as they are. */
+static void gather_tasks(struct rebalance *b, uint32_t moves, bool count_only)
+{
+    struct whatif *w = b->w;
+    b->n = 0;
+    for (uint32_t at = 0; at < view_slots(w->view); at++) {
+        uint32_t node = view_has(w->view, at) ? view_owner(w->view, at) : WHATIF_NEW;
+        if (node >= WHATIF_NEW || view_free_of(w->view, at).n_tasks > moves) {
+            continue;
+        }
+        for (uint32_t t = store_node(w->l->store, node)->first_task; t != SLOT_NONE;
+             t = store_task(w->l->store, t)->on_node.next) {
+            const struct task *task = store_task(w->l->store, t);
+            if (task->status == TASK_STOPPED || is_gone(w, t)) {
+                continue;
+            }
+            if (!count_only) {
+                b->tasks[b->n] =
+                    (struct defrag_task){at, request_of(b, task), leader_take(task, w->arena)};
+                b->slots[b->n] = t;
+            }
+            b->n++;
+        }
+    }
+}
+
+static void add_move(struct rebalance *b, const struct defrag_move *m, struct whatif_result *ret,
+                     uint32_t *items, struct targets *targets)
+{
+    struct whatif *w = b->w;
+    const struct place_request *r = b->tasks[m->task].request;
+    struct place_run run = {m->to, view_owner(w->view, m->to), 1, m->host_ports};
+    uint32_t service = store_task(w->l->store, b->slots[m->task])->service;
+    struct view_take take = place_take(r, &run, w->arena);
+    if (items[service] == 0) {
+        (void)add_item(ret, service, 0);
+        items[service] = ret->n_items;
+        targets[ret->n_items - 1] = targets_open(w);
+    }
+    struct whatif_item *item = &ret->items[items[service] - 1];
+    item->n_wanted++;
+    item->n_placed++;
+    item->n_stopped++;
+    add_target(w, item, &targets[items[service] - 1], &run);
+    add_planned(w, service, m->to, 1, &take);
+    mark_gone(w, b->slots[m->task]);
+}
+
+void whatif_rebalance(struct whatif *w, uint32_t moves, struct whatif_result *ret)
+{
+    struct rebalance b = {.w = w};
+    struct defrag_plan plan;
+    uint32_t *items = arena_array(w->arena, w->n_services, sizeof *items);
+    struct targets *targets;
+    assert(moves <= WHATIF_MOVES_MAX);
+    *ret = (struct whatif_result){.before = totals(w)};
+    gather_tasks(&b, moves, true);
+    b.tasks = arena_array(w->arena, b.n, sizeof *b.tasks);
+    b.slots = arena_array(w->arena, b.n, sizeof *b.slots);
+    b.requests = arena_array(w->arena, w->n_services, sizeof *b.requests);
+    gather_tasks(&b, moves, false);
+    defrag_plan(w->view, b.tasks, b.n, moves, &plan, w->arena);
+    ret->items = arena_array(w->arena, plan.n_moves, sizeof *ret->items);
+    ret->emptied = arena_array(w->arena, plan.n_freed, sizeof *ret->emptied);
+    targets = arena_array(w->arena, plan.n_moves, sizeof *targets);
+    for (uint32_t i = 0; i < plan.n_moves; i++) {
+        uint32_t from = b.tasks[plan.moves[i].task].slot;
+        add_move(&b, &plan.moves[i], ret, items, targets);
+        if (i + 1 == plan.n_moves || b.tasks[plan.moves[i + 1].task].slot != from) {
+            ret->emptied[ret->n_emptied++] = view_owner(w->view, from);
+        }
+    }
+    assert(ret->n_emptied == plan.n_freed);
+    ret->after = totals(w);
+}
+
+static bool add_shape(struct whatif_shape *shapes, uint32_t *n, uint32_t cpu, uint32_t memory,
+                      uint32_t gpus)
+{
+    uint32_t i = 0;
+    while (i < *n &&
+           (shapes[i].cpu != cpu || shapes[i].memory_mib != memory || shapes[i].gpus != gpus)) {
+        i++;
+    }
+    if (i == WHATIF_SHAPES_MAX) {
+        return false;
+    }
+    if (i == *n) {
+        shapes[(*n)++] = (struct whatif_shape){cpu, memory, gpus, 0};
+    }
+    shapes[i].count++;
+    return true;
+}
+
+bool whatif_shapes(struct whatif *w, struct whatif_shape tasks[WHATIF_SHAPES_MAX],
+                   uint32_t *ret_n_tasks, struct whatif_shape nodes[WHATIF_SHAPES_MAX],
+                   uint32_t *ret_n_nodes)
+{
+    bool ok = true;
+    *ret_n_tasks = 0;
+    *ret_n_nodes = 0;
+    for (uint32_t at = 0; at < view_slots(w->view) && ok; at++) {
+        if (!view_has(w->view, at)) {
+            continue;
+        }
+        struct view_capacity c = view_capacity_of(w->view, at);
+        uint32_t node = view_owner(w->view, at);
+        ok = c.status != VIEW_ACTIVE || add_shape(nodes, ret_n_nodes, c.cpu, c.memory_mib, c.gpus);
+        uint32_t t = node < WHATIF_NEW ? store_node(w->l->store, node)->first_task : SLOT_NONE;
+        for (; t != SLOT_NONE && ok; t = store_task(w->l->store, t)->on_node.next) {
+            const struct task *task = store_task(w->l->store, t);
+            if (task->status != TASK_STOPPED && !is_gone(w, t)) {
+                ok = add_shape(tasks, ret_n_tasks, task->cpu, task->memory, task->gpus);
+            }
+        }
+    }
+    for (uint32_t i = 0; i < w->n_planned && ok; i++) {
+        const struct view_take *t = &w->planned[i].take;
+        for (uint32_t k = 0; k < w->planned[i].count && ok; k++) {
+            ok = add_shape(tasks, ret_n_tasks, t->cpu, t->memory_mib, t->gpus);
+        }
+    }
+    return ok;
 }
 
 /* --- why -----------------------------------------------------------------------------------------

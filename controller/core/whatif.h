@@ -12,8 +12,10 @@
 #include "controller/core/leader.h"
 #include "controller/core/placement/survey.h"
 
-#define WHATIF_NODES_MAX 100000     /* Nodes added by one step. */
-#define WHATIF_NEW       (1u << 30) /* A node that a step added: this and its number, from 0. */
+#define WHATIF_NODES_MAX  100000     /* Nodes added by one step. */
+#define WHATIF_NEW        (1u << 30) /* A node that a step added: this and its number, from 0. */
+#define WHATIF_MOVES_MAX  10000
+#define WHATIF_SHAPES_MAX 200
 
 struct whatif; /* Opaque. */
 
@@ -50,6 +52,8 @@ struct whatif_totals {
 struct whatif_result {
     struct whatif_item *items; /* In the order of services. */
     uint32_t n_items;
+    uint32_t *emptied; /* Nodes without tasks then; of whatif_rebalance() alone. */
+    uint32_t n_emptied;
     uint32_t n_lost; /* Tasks without a service that would be gone, */
     uint32_t n_stay; /* or would keep a draining node waiting until they end. */
     struct whatif_totals before;
@@ -78,6 +82,24 @@ int whatif_drain(struct whatif *w, const uint32_t *nodes, uint32_t n_nodes, bool
  * `node` is ignored. ERR_INVALID as view_node_add(). */
 int whatif_add(struct whatif *w, const struct view_node *node, uint32_t n,
                struct whatif_result *ret, struct err *err);
+
+/* Empty nodes by moving at most so many tasks of services, each started elsewhere before it is
+ * stopped (so not those with a maximumPercent of 100): see defrag.h. moves <= WHATIF_MOVES_MAX. */
+void whatif_rebalance(struct whatif *w, uint32_t moves, struct whatif_result *ret);
+
+/* Tasks, or ACTIVE nodes, of one size. */
+struct whatif_shape {
+    uint32_t cpu;
+    uint32_t memory_mib;
+    uint32_t gpus;
+    uint32_t count;
+};
+
+/* Everything that runs and what there is for it, by size; false when there are more sizes than
+ * WHATIF_SHAPES_MAX of either. Looks at every task. */
+bool whatif_shapes(struct whatif *w, struct whatif_shape tasks[WHATIF_SHAPES_MAX],
+                   uint32_t *ret_n_tasks, struct whatif_shape nodes[WHATIF_SHAPES_MAX],
+                   uint32_t *ret_n_nodes);
 
 /* A node of the store as whatif_add() wants it. */
 struct view_node whatif_like(struct whatif *w, uint32_t node);

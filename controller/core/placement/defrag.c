@@ -11,9 +11,11 @@ struct work {
     struct view *view;
     const struct defrag_task *tasks;
     struct arena *arena;
-    uint32_t *first;    /* By slot: where its tasks begin in `order`; n_slots + 1 of them. */
-    uint32_t *order;    /* Tasks by slot, largest first. */
-    uint8_t *busy;      /* By slot: took or gave something in this plan. */
+    uint32_t *first;   /* By slot: where its tasks begin in `order`; n_slots + 1 of them. */
+    uint32_t *order;   /* Tasks by slot, largest first. */
+    uint8_t *busy;     /* By slot: took or gave something in this plan. */
+    uint32_t *exclude; /* The node to be emptied, then all nodes without tasks. */
+    uint32_t n_exclude;
     uint64_t total_cpu; /* Of the nodes, for weighing tasks. */
     uint64_t total_memory;
     struct defrag_plan *plan;
@@ -65,6 +67,8 @@ static void line_up(struct work *w, uint32_t n_tasks)
     w->order = arena_array(w->arena, n_tasks, sizeof *w->order);
     w->first = arena_array(w->arena, (size_t)n_slots + 1, sizeof *w->first);
     w->busy = arena_array(w->arena, n_slots, 1);
+    w->exclude = arena_array(w->arena, (size_t)n_slots + 1, sizeof *w->exclude);
+    w->n_exclude = 1;
     for (uint32_t i = 0; i < n_tasks; i++) {
         assert(view_has(w->view, w->tasks[i].slot));
         w->order[i] = i;
@@ -76,6 +80,9 @@ static void line_up(struct work *w, uint32_t n_tasks)
             struct view_capacity c = view_capacity_of(w->view, slot);
             w->total_cpu += c.cpu;
             w->total_memory += c.memory_mib;
+            if (c.free.n_tasks == 0) {
+                w->exclude[w->n_exclude++] = slot;
+            }
         }
     }
     sort_u32(w->order, n_tasks, scratch, task_before, w);
@@ -102,17 +109,12 @@ static bool move(struct work *w, uint32_t task)
     const struct defrag_task *t = &w->tasks[task];
     struct place_request r = *t->request;
     struct placement p;
-    uint32_t *exclude = arena_array(w->arena, (size_t)r.n_exclude + 1, sizeof *exclude);
-    if (r.n_exclude > 0) {
-        memcpy(exclude, r.exclude, r.n_exclude * sizeof *exclude);
-    }
-    exclude[r.n_exclude] = t->slot;
-    r.exclude = exclude;
-    r.n_exclude++;
+    w->exclude[0] = t->slot;
+    r.exclude = w->exclude;
+    r.n_exclude = w->n_exclude;
     r.n_replicas = 1;
     r.no_reasons = true;
-    if (place(w->view, &r, &p, w->arena, NULL) != 0 || p.n_placed == 0 ||
-        view_free_of(w->view, p.runs[0].slot).n_tasks == 0) {
+    if (place(w->view, &r, &p, w->arena, NULL) != 0 || p.n_placed == 0) {
         return false;
     }
     struct view_take take = place_take(&r, &p.runs[0], w->arena);
@@ -147,6 +149,7 @@ static bool empty(struct work *w, uint32_t slot)
         view_give(w->view, t->slot, &t->take);
         w->busy[w->plan->moves[i].to] = 1;
     }
+    w->exclude[w->n_exclude++] = slot;
     w->plan->n_freed++;
     return true;
 }

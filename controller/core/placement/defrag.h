@@ -20,9 +20,10 @@ bool defrag_worthwhile(const struct view *v, uint32_t spare_percent);
 
 /* A task that holds something of a node. */
 struct defrag_task {
-    uint32_t slot;                       /* Of its node. */
-    const struct place_request *request; /* As for one more of its kind; NULL: it stays. */
-    struct view_take take;               /* What it holds there. */
+    uint32_t slot; /* Of its node. */
+    /* As for one more of its kind, without `only` and `exclude`; NULL: it stays. */
+    const struct place_request *request;
+    struct view_take take; /* What it holds there. */
 };
 
 struct defrag_move {

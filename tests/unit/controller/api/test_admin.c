@@ -316,6 +316,10 @@ START_TEST(a_plan_shows_where_tasks_would_go_and_changes_nothing)
         admin_has(&o, "ExplainTask", "{\"run\":{\"taskDefinition\":\"web\"}}",
                   "\"nodes\":1,\"feasible\":1");
         rig_also(&o.rig, "\"rank\":1,\"score\":\"600 MiB left; 1024 CPU units left\"");
+        admin_has(&o, "Plan", "{\"steps\":[{\"rebalance\":{\"shapes\":true}}]}",
+                  "\"nodeShapes\":[{\"cpu\":1024,\"memory\":1000,\"gpus\":0,\"count\":1}]");
+        admin_has(&o, "Plan", "{\"steps\":[{\"rebalance\":{\"maxMoves\":0}}]}",
+                  "maxMoves must be between 1 and 10000, not 0.");
         ck_assert_uint_eq(o.rig.engine->n_applied, before);
         admin_has(&o, "Plan", "{}", "steps: 1 to 100 can be given, not 0.");
         admin_has(&o, "Plan", "{\"steps\":[{}]}", "exactly one of run, service, drain");

@@ -168,6 +168,37 @@ START_TEST(steps_see_what_those_before_them_did)
     }
 END_TEST
 
+START_TEST(nodes_are_emptied_as_the_planner_says)
+    {
+        struct rig r;
+        struct arena arena;
+        struct whatif_result result, again;
+        struct whatif_shape tasks[WHATIF_SHAPES_MAX], nodes[WHATIF_SHAPES_MAX];
+        uint32_t n_tasks, n_nodes;
+        open_lab(&r, 10); /* 20 tasks of 100 and 10 of 400 CPU units on 10 nodes of 1,000. */
+        arena_init(&arena, test_mem());
+        struct whatif *w = whatif_open(r.l, 0, &arena);
+        ck_assert(whatif_shapes(w, tasks, &n_tasks, nodes, &n_nodes));
+        ck_assert_uint_eq(n_tasks, 2);
+        ck_assert_uint_eq(tasks[0].count + tasks[1].count, 30);
+        ck_assert_uint_eq(n_nodes, 1);
+        ck_assert_uint_eq(nodes[0].count, 10);
+        whatif_rebalance(w, 7, &result);
+        ck_assert_uint_eq(result.n_emptied, 2); /* Three tasks each. */
+        ck_assert_uint_eq(result.before.n_used - result.after.n_used, 2);
+        ck_assert_uint_eq(result.after.n_tasks, result.before.n_tasks);
+        whatif_rebalance(w, WHATIF_MOVES_MAX, &again);
+        ck_assert(view_audit(whatif_view(w), NULL));
+        ck_assert_uint_eq(again.after.n_tasks, result.before.n_tasks);
+        ck_assert(whatif_shapes(w, tasks, &n_tasks, nodes, &n_nodes));
+        ck_assert_uint_eq(tasks[0].count + tasks[1].count, 30);
+        whatif_close(w);
+        check_views(&r);
+        arena_close(&arena);
+        close_rig(&r);
+    }
+END_TEST
+
 START_TEST(another_definition_is_rolled_out_within_its_bounds)
     {
         struct rig r;
@@ -261,6 +292,7 @@ int main(void)
     Suite *s = suite_create("whatif");
     TEST_CASE(s, "whatif", 30, a_drain_goes_as_it_was_planned,
               what_has_no_room_says_why_and_what_would_help, steps_see_what_those_before_them_did,
+              nodes_are_emptied_as_the_planner_says,
               another_definition_is_rolled_out_within_its_bounds,
               daemons_go_with_their_nodes_and_come_with_new_ones,
               a_task_that_runs_is_explained_as_if_it_were_new);
