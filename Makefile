@@ -75,7 +75,7 @@ BIN := $(if $(wildcard controller/main.c),$(BUILD)/bin/ecs-controller) \
        $(if $(wildcard admin/main.c),$(BUILD)/bin/ecs-admin)
 
 # --- the targets of `make help` --------------------------------------------------------------------
-.PHONY: all demo test test-unit test-integration test-e2e test-attack test-guest golden test-runbooks bench fuzz sim chaos soak lint format install \
+.PHONY: all demo test test-unit test-properties test-integration test-e2e test-attack test-guest golden test-runbooks bench fuzz sim chaos soak lint format install \
         uninstall clean help build-tests deps man
 
 all: $(BIN) man ## build the programs under build/bin
@@ -266,6 +266,10 @@ build-tests: $(unit_bin) $(integ_bin)
 
 test-unit: $(unit_bin) ## unit and property tests (Check)
 	@tests/run-tests.sh $(BUILD) $(unit_bin)
+
+property_bin := $(addprefix $(BUILD)/tests/unit/controller/core/placement/,test_place test_defrag)
+test-properties: $(property_bin) ## the placement engine against naive rules, a million random cases each: [SEEDS=n]
+	@for t in $(property_bin); do CK_DEFAULT_TIMEOUT=3600 PLACE_SEEDS=$(or $(SEEDS),17000) $$t || exit 1; done
 
 test-integration: $(BIN) $(integ_bin) ## real controllers, sockets, TLS and log files; scripted runtime
 	@tests/run-tests.sh $(BUILD) $(integ_bin) $(wildcard tests/integration/*.sh tests/integration/*/*.sh)

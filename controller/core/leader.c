@@ -13,6 +13,19 @@
 /* --- dirty services ------------------------------------------------------------------------------
  */
 
+static void enqueue(struct leader *l, struct leader_service *v)
+{
+    v->dirty = true;
+    list_push(v->daemon ? &l->dirty_daemons : &l->dirty, &v->queue);
+}
+
+/* The next one to look at, or NULL. */
+static struct leader_service *next_dirty(const struct leader *l)
+{
+    const struct list *from = list_empty(&l->dirty_daemons) ? &l->dirty : &l->dirty_daemons;
+    return list_empty(from) ? NULL : container_of(from->next, struct leader_service, queue);
+}
+
 void leader_mark(struct leader *l, uint32_t service)
 {
     struct leader_service *v = leader_service_at(l, service);
@@ -21,7 +34,7 @@ void leader_mark(struct leader *l, uint32_t service)
     }
     v->dirty = true;
     if (!v->busy) {
-        list_push(&l->dirty, &v->queue);
+        enqueue(l, v);
     }
 }
 
@@ -50,7 +63,8 @@ static void follow_service(struct leader *l, uint32_t slot)
     }
     if (v == NULL) {
         v = table_add(&l->services, slot);
-        *v = (struct leader_service){.slot = slot, .cluster = row->cluster};
+        *v = (struct leader_service){
+            .slot = slot, .cluster = row->cluster, .daemon = row->scheduling == SCHEDULING_DAEMON};
         list_init(&v->queue);
         list_init(&v->in_daemons);
         list_init(&v->in_stuck);
@@ -93,6 +107,7 @@ struct leader *leader_begin(const struct store *store, const struct leader_setti
     table_init(&l->services, sizeof(struct leader_service), mem);
     table_init(&l->nodes, sizeof(struct leader_node), mem);
     list_init(&l->dirty);
+    list_init(&l->dirty_daemons);
     list_init(&l->busy);
     list_init(&l->busy_nodes);
     list_init(&l->reserved);
@@ -226,8 +241,7 @@ void leader_settle(struct leader *l)
         struct leader_service *v = container_of(l->busy.next, struct leader_service, queue);
         list_remove(&v->queue);
         v->busy = false;
-        v->dirty = true;
-        list_push(&l->dirty, &v->queue);
+        enqueue(l, v);
     }
     while (!list_empty(&l->busy_nodes)) {
         struct leader_node *n = container_of(l->busy_nodes.next, struct leader_node, queue);
@@ -257,7 +271,7 @@ bool leader_dirty(const struct leader *l, int64_t now_ms, int64_t *ret_deadline_
         deadline = at < deadline ? at : deadline;
     }
     *ret_deadline_ms = deadline;
-    return !list_empty(&l->dirty) || deadline <= now_ms;
+    return next_dirty(l) != NULL || deadline <= now_ms;
 }
 
 static void wake_due(struct leader *l, int64_t now_ms)
@@ -334,9 +348,8 @@ uint32_t leader_pass(struct leader *l, int64_t now_ms, struct command *cmds, uin
         n_lost++;
     }
     /* What is left of the services is to be seen before anything of them is stopped. */
-    while (n < n_max && n_lost == 0 && pass.budget > 0 && !list_empty(&l->dirty)) {
-        struct leader_service *v = container_of(l->dirty.next, struct leader_service, queue);
-        n += pass_service(&pass, v, &cmds[n]);
+    while (n < n_max && n_lost == 0 && pass.budget > 0 && next_dirty(l) != NULL) {
+        n += pass_service(&pass, next_dirty(l), &cmds[n]);
     }
     for (uint32_t i = 0; i < n; i++) {
         cmds[i].at_ms = now_ms;

@@ -39,7 +39,8 @@ struct leader_service {
     bool planned;     /* Its last plan was to start tasks, at planned_at, */
     int64_t planned_at;
     uint32_t n_active; /* when it had so many. */
-    struct list queue; /* In leader.dirty or leader.busy. */
+    struct list queue; /* In leader.dirty, leader.dirty_daemons or leader.busy. */
+    bool daemon;
     struct list in_daemons;
     struct list in_stuck;
     struct heap_node timer; /* In leader.timers: when to look again. */
@@ -74,7 +75,8 @@ struct leader {
     struct table nodes;
     uint8_t *taken; /* By task slot: the view knows the task. */
     uint32_t n_taken;
-    struct list dirty; /* Services, in the order in which they became so. */
+    struct list dirty; /* Services, in the order in which they became so. DAEMONs have their own: */
+    struct list dirty_daemons; /* they come first, so that their nodes have room for them. */
     struct list busy;
     struct list busy_nodes;
     struct list reserved;       /* Clusters. */

@@ -112,4 +112,4 @@ row "$case" "a controller starts again" ms $(($(ms) - began))
 row "$case" "memory of it, peak" kB "$(peak_of "$(pid_of "$lead")")"
 echo "load $(cut -d' ' -f1-3 /proc/loadavg)"
 
-rows_json c2m "$json"
+rows_json "${BENCH_NAME:-c2m}" "$json"

@@ -533,6 +533,26 @@ START_TEST(a_daemon_runs_once_on_every_node_that_suits)
     }
 END_TEST
 
+START_TEST(a_daemon_comes_before_those_who_wait_for_the_room)
+    {
+        struct rig r;
+        open_rig(&r);
+        add_nodes(&r, 1);
+        ck_assert(world_service(&r.w, "c", "hungry", "f", 1000));
+        run(&r, 2);
+        ck_assert(world_daemon(&r.w, "c", "log", "f")); /* Its node is full. */
+        run(&r, 2);
+        ck_assert_uint_eq(store_service(r.w.store, 1)->n_running, 0);
+        for (uint64_t i = 1; i < 4; i++) {
+            ck_assert(world_node(&r.w, "c", i, 1000, 1000));
+            run(&r, 2);
+            ck_assert_uint_eq(store_service(r.w.store, 1)->n_running, i);
+            ck_assert_uint_eq(store_node(r.w.store, (uint32_t)i)->n_active, 10);
+        }
+        close_rig(&r);
+    }
+END_TEST
+
 static struct run_request run_request(uint32_t count)
 {
     return (struct run_request){.count = count,
@@ -808,7 +828,8 @@ int main(void)
               a_draining_node_is_emptied_without_losing_healthy_tasks,
               an_unhealthy_task_is_replaced_and_then_stopped,
               tasks_of_a_service_are_tagged_with_what_it_propagates_and_manages,
-              a_daemon_runs_once_on_every_node_that_suits);
+              a_daemon_runs_once_on_every_node_that_suits,
+              a_daemon_comes_before_those_who_wait_for_the_room);
     TEST_CASE(s, "nodes", 30, a_silent_node_is_given_up_and_its_tasks_are_replaced,
               a_service_is_looked_at_again_when_a_node_was_given_up,
               a_new_leader_gives_nodes_time_before_it_judges_them,
