@@ -4,7 +4,6 @@
 #include "admin/configlp.h"
 #include "common/base/str.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -343,8 +342,8 @@ static void say_bound(const struct cli *cli, const json_t *step)
     if (n_tasks == 0 || configlp_solve(tasks, n_tasks, nodes, n_nodes, &lp, &err) != 0) {
         return;
     }
-    say(cli, "no plan needs fewer than %.0f nodes for what runs%s", ceil(lp.bound - 1e-6),
-        lp.proven ? "" : " (an estimate)");
+    say(cli, "no plan needs fewer than %llu nodes for what runs%s",
+        (unsigned long long)(lp.bound + 1 - 1e-6), lp.proven ? "" : " (an estimate)");
     configlp_close(&lp);
 }
 
