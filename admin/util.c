@@ -189,10 +189,13 @@ json_t *constraints_of(const struct args *args)
     json_t *list = json_array();
     const char *text;
     for (int i = 0; (text = args_nth(args, "constraint", i)) != NULL; i++) {
-        (void)json_array_append_new(
-            list, strcmp(text, "distinctInstance") == 0
-                      ? json_pack("{s:s}", "type", text)
-                      : json_pack("{s:s, s:s}", "type", "memberOf", "expression", text));
+        static const char most[] = "maxPerInstance:";
+        json_t *one = strcmp(text, "distinctInstance") == 0 ? json_pack("{s:s}", "type", text)
+                      : strncmp(text, most, sizeof most - 1) == 0
+                          ? json_pack("{s:s, s:s}", "type", "maxPerInstance", "expression",
+                                      text + sizeof most - 1)
+                          : json_pack("{s:s, s:s}", "type", "memberOf", "expression", text);
+        (void)json_array_append_new(list, one);
     }
     return list;
 }

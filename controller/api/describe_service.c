@@ -44,10 +44,14 @@ static void set_constraints(struct api_call *c, const struct service *row, Ecs__
     m->placement_constraints = api_list(c, row->n_constraints);
     for (uint32_t i = 0; i < row->n_constraints; i++) {
         Ecs__V1__PlacementConstraint *p = api_new(c, &ecs__v1__placement_constraint__descriptor);
-        bool member = row->constraints[i].type == CONSTRAINT_MEMBER_OF;
-        API_SET(p, type,
-                member ? ECS__V1__PLACEMENT_CONSTRAINT_TYPE__VALUE__memberOf
-                       : ECS__V1__PLACEMENT_CONSTRAINT_TYPE__VALUE__distinctInstance);
+        static const Ecs__V1__PlacementConstraintType__Value types[] = {
+            [CONSTRAINT_DISTINCT_INSTANCE] =
+                ECS__V1__PLACEMENT_CONSTRAINT_TYPE__VALUE__distinctInstance,
+            [CONSTRAINT_MEMBER_OF] = ECS__V1__PLACEMENT_CONSTRAINT_TYPE__VALUE__memberOf,
+            [CONSTRAINT_MAX_PER_INSTANCE] =
+                ECS__V1__PLACEMENT_CONSTRAINT_TYPE__VALUE__maxPerInstance,
+        };
+        API_SET(p, type, types[row->constraints[i].type]);
         p->expression = api_text(c, row->constraints[i].expression);
         m->placement_constraints[m->n_placement_constraints++] = p;
     }

@@ -4,6 +4,7 @@
 #include "controller/api/api.h"
 #include "controller/codec/arn.h"
 #include "controller/codec/pbc.h"
+#include "controller/core/feature.h"
 #include "controller/core/limits.h"
 #include "controller/core/placement/place.h"
 
@@ -183,6 +184,17 @@ int valid_tags_merge(struct api_call *c, const struct tags *a, const struct tags
 int valid_constraints(struct api_call *c, Ecs__V1__PlacementConstraint *const *v, size_t n,
                       struct constraint **ret, uint32_t *ret_n)
 {
+    static const struct {
+        const char *word;
+        uint8_t type;
+    } types[] = {
+        [ECS__V1__PLACEMENT_CONSTRAINT_TYPE__VALUE__distinctInstance] =
+            {"distinctInstance", CONSTRAINT_DISTINCT_INSTANCE},
+        [ECS__V1__PLACEMENT_CONSTRAINT_TYPE__VALUE__memberOf] = {"memberOf", CONSTRAINT_MEMBER_OF},
+        [ECS__V1__PLACEMENT_CONSTRAINT_TYPE__VALUE__maxPerInstance] = {"maxPerInstance",
+                                                                       CONSTRAINT_MAX_PER_INSTANCE},
+    };
+    uint32_t level = store_meta(api_store(c))->feature_level;
     struct constraint *to = arena_array(&c->arena, n, sizeof *to);
     if (n > LIMIT_PLACEMENT_CONSTRAINTS) {
         return api_fail(c, API_INVALID_PARAMETER, "placementConstraints can have at most %d items.",
@@ -191,15 +203,21 @@ int valid_constraints(struct api_call *c, Ecs__V1__PlacementConstraint *const *v
     for (size_t i = 0; i < n; i++) {
         struct err err = {0};
         struct place_constraint parsed;
-        bool member = v[i]->type == ECS__V1__PLACEMENT_CONSTRAINT_TYPE__VALUE__memberOf;
-        struct str type = member ? STR("memberOf") : STR("distinctInstance");
-        if (!v[i]->has_type) {
+        size_t type = (size_t)v[i]->type;
+        if (!v[i]->has_type || type >= sizeof types / sizeof types[0] || types[type].word == NULL) {
             return api_fail(c, API_INVALID_PARAMETER, "placementConstraints[%zu].type is missing.",
                             i);
         }
-        to[i].type = member ? CONSTRAINT_MEMBER_OF : CONSTRAINT_DISTINCT_INSTANCE;
+        to[i].type = types[type].type;
         to[i].expression = str_of(v[i]->expression);
-        if (place_constraint_read(api_mem(c->api), type, to[i].expression, &parsed, &err) != 0) {
+        if (to[i].type == CONSTRAINT_MAX_PER_INSTANCE && level < FEATURE_MAX_PER_INSTANCE) {
+            return api_fail(c, API_PARAMETER_STATE,
+                            "placementConstraints[%zu]: maxPerInstance waits until the upgrade of "
+                            "the controllers is finalized.",
+                            i);
+        }
+        if (place_constraint_read(api_mem(c->api), str_of(types[type].word), to[i].expression,
+                                  &parsed, &err) != 0) {
             return api_fail(c, API_INVALID_PARAMETER, "placementConstraints[%zu]: %s", i, err.text);
         }
     }

@@ -9,6 +9,7 @@
  *   1  0.1.0, and clusters that never set a level (0)
  *   2  CMD_IDENTITY
  *   3  meta.fenced, CMD_UNFENCE
+ *   4  CONSTRAINT_MAX_PER_INSTANCE
  */
 #ifndef CONTROLLER_CORE_FEATURE_H
 #define CONTROLLER_CORE_FEATURE_H
@@ -17,8 +18,9 @@
 
 #include <stdint.h>
 
-#define FEATURE_LEVEL 3u /* Of this program. */
-#define FEATURE_FENCE 3u
+#define FEATURE_LEVEL            4u /* Of this program. */
+#define FEATURE_FENCE            3u
+#define FEATURE_MAX_PER_INSTANCE 4u
 
 /* The level from which on a command may be proposed. */
 static inline uint32_t feature_of_command(uint8_t kind)

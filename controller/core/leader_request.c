@@ -128,9 +128,18 @@ void leader_bind(const struct taskdef *def, const struct place_run *run, struct 
 static uint32_t add_constraints(struct place_constraint *to, const struct constraint *v, uint32_t n)
 {
     for (uint32_t i = 0; i < n; i++) {
-        to[i].kind =
-            v[i].type == CONSTRAINT_DISTINCT_INSTANCE ? PLACE_DISTINCT_INSTANCE : PLACE_MEMBER_OF;
-        to[i].expression = v[i].type == CONSTRAINT_MEMBER_OF ? v[i].expression : STR("");
+        static const enum place_constraint_kind kinds[] = {
+            [CONSTRAINT_DISTINCT_INSTANCE] = PLACE_DISTINCT_INSTANCE,
+            [CONSTRAINT_MEMBER_OF] = PLACE_MEMBER_OF,
+            [CONSTRAINT_MAX_PER_INSTANCE] = PLACE_MAX_PER_INSTANCE,
+        };
+        uint64_t most = 1;
+        to[i].kind = kinds[v[i].type];
+        if (to[i].kind == PLACE_MAX_PER_INSTANCE) {
+            (void)str_u64(v[i].expression, &most); /* It was one when it was accepted. */
+        }
+        to[i].most = (uint32_t)most;
+        to[i].expression = to[i].kind == PLACE_MEMBER_OF ? v[i].expression : STR("");
     }
     return n;
 }

@@ -104,10 +104,14 @@ struct port_mapping {
 
 struct constraint {
     uint8_t type;          /* enum constraint_type */
-    struct str expression; /* For memberOf. */
+    struct str expression; /* For memberOf; for maxPerInstance a number. */
 };
 
-enum constraint_type { CONSTRAINT_DISTINCT_INSTANCE = 0, CONSTRAINT_MEMBER_OF = 1 };
+enum constraint_type {
+    CONSTRAINT_DISTINCT_INSTANCE = 0,
+    CONSTRAINT_MEMBER_OF = 1,
+    CONSTRAINT_MAX_PER_INSTANCE = 2, /* From feature level 4 on. */
+};
 
 struct strategy {
     uint8_t type;     /* enum strategy_type */

@@ -40,7 +40,7 @@ static void init_spread(struct solver *s, struct level *level, struct str attrib
 void solver_init_levels(struct solver *s)
 {
     const struct place_request *r = s->request;
-    s->may_repeat = !s->distinct && !s->dynamic;
+    s->may_repeat = s->most != 1 && !s->dynamic;
     for (uint32_t i = 0; i < r->n_strategies; i++) {
         switch (r->strategies[i].kind) {
         case PLACE_BINPACK_CPU:
@@ -141,7 +141,7 @@ int solver_open(struct solver *s, struct view *v, const struct place_request *re
         return rv;
     }
     s->group = view_group_hold(v, request->group);
-    s->distinct = s->distinct && s->group != NO_GROUP;
+    s->most = s->group == NO_GROUP ? 0 : s->most;
     solver_init_levels(s);
     add_default_levels(s);
     shelf_want_init(&s->want, s->by == ORDER_CPU ? request->memory_mib : request->cpu);
@@ -235,6 +235,9 @@ static uint32_t run_length(const struct solver *s, uint32_t slot, uint32_t max)
         return 1;
     }
     uint32_t n = max;
+    if (s->most > 0 && s->most - view_group_count(s->view, s->group, slot) < n) {
+        n = s->most - view_group_count(s->view, s->group, slot);
+    }
     if (r->cpu > 0 && (uint32_t)free->cpu / r->cpu < n) {
         n = (uint32_t)free->cpu / r->cpu;
     }
@@ -317,7 +320,7 @@ static bool must_book(const struct solver *s, uint32_t n)
 {
     const struct place_request *r = s->request;
     return n > 1 && (s->spreads || s->dynamic || r->n_ports > 0 || !s->resumable ||
-                     !(s->may_repeat || s->distinct));
+                     !(s->may_repeat || s->most == 1));
 }
 
 /* Why there was no room, with everything booked that was chosen. */

@@ -31,11 +31,12 @@
 #include "common/base/err.h"
 #include "controller/core/placement/view.h"
 
-#define PLACE_CONSTRAINTS_MAX 20 /* Of service and task definition together. */
-#define PLACE_STRATEGIES_MAX  5
-#define PLACE_PORTS_MAX       200 /* Port entries of one task. */
-#define PLACE_REPLICAS_MAX    10000
-#define PLACE_EXPLAIN_MAX     1000 /* Nodes explained one by one. */
+#define PLACE_CONSTRAINTS_MAX  20 /* Of service and task definition together. */
+#define PLACE_STRATEGIES_MAX   5
+#define PLACE_PORTS_MAX        200 /* Port entries of one task. */
+#define PLACE_REPLICAS_MAX     10000
+#define PLACE_PER_INSTANCE_MAX 10000
+#define PLACE_EXPLAIN_MAX      1000 /* Nodes explained one by one. */
 
 enum place_strategy_kind {
     PLACE_BINPACK_CPU,
@@ -50,11 +51,12 @@ struct place_strategy {
     struct str attribute; /* X; borrowed from the text it was read from. */
 };
 
-enum place_constraint_kind { PLACE_DISTINCT_INSTANCE, PLACE_MEMBER_OF };
+enum place_constraint_kind { PLACE_DISTINCT_INSTANCE, PLACE_MEMBER_OF, PLACE_MAX_PER_INSTANCE };
 
 struct place_constraint {
     enum place_constraint_kind kind;
     struct str expression; /* memberOf */
+    uint32_t most;         /* maxPerInstance: tasks of the group on one node; > 0. */
 };
 
 /* Read the API's words: type "binpack", field "memory". Field names are taken as the API documents
@@ -62,7 +64,8 @@ struct place_constraint {
 int place_strategy_read(struct str type, struct str field, struct place_strategy *ret,
                         struct err *err);
 
-/* type "distinctInstance" or "memberOf"; the expression is parsed to see that it is one. mem is
+/* type "distinctInstance", "memberOf" with an expression, which is parsed to see that it is one, or
+ * our own "maxPerInstance" with a number from 1 to PLACE_PER_INSTANCE_MAX as expression. mem is
  * for scratch. */
 int place_constraint_read(const struct mem *mem, struct str type, struct str expression,
                           struct place_constraint *ret, struct err *err);
@@ -83,9 +86,9 @@ struct place_port {
 
 /* Zero every field that is not used. All pointers are borrowed for the call. */
 struct place_request {
-    struct str
-        group;    /* Counted by spread and distinctInstance, which do nothing when it is empty. */
-    uint32_t cpu; /* What each replica takes of a node; memory_mib is the reservation */
+    struct str group;    /* Counted by spread, distinctInstance and maxPerInstance, which do nothing
+                            when it is empty. */
+    uint32_t cpu;        /* What each replica takes of a node; memory_mib is the reservation */
     uint32_t memory_mib; /* where there is one, else the limit. */
     uint32_t gpus;
     uint32_t n_replicas;            /* 0 is taken as 1. */
@@ -115,7 +118,7 @@ enum place_reason {
     PLACE_AGENT,     /* Not connected. */
     PLACE_ATTRIBUTE, /* which: index into request->attributes. */
     PLACE_MEMBER,    /* which: index into request->constraints. */
-    PLACE_DISTINCT,  /* A task of the group is there already. */
+    PLACE_DISTINCT,  /* A task of the group is there already; needed: as many as may be. */
     PLACE_CPU,       /* needed, available. */
     PLACE_MEMORY,    /* needed, available. */
     PLACE_GPU,       /* needed, available. */

@@ -64,8 +64,10 @@ static int compile_constraints(struct solver *s, struct err *err)
 {
     const struct place_request *r = s->request;
     for (uint32_t i = 0; i < r->n_constraints; i++) {
-        if (r->constraints[i].kind == PLACE_DISTINCT_INSTANCE) {
-            s->distinct = true;
+        if (r->constraints[i].kind != PLACE_MEMBER_OF) {
+            uint32_t most =
+                r->constraints[i].kind == PLACE_DISTINCT_INSTANCE ? 1 : r->constraints[i].most;
+            s->most = s->most == 0 || most < s->most ? most : s->most;
             continue;
         }
         int rv = view_query_get(s->view, r->constraints[i].expression, &s->queries[i], err);
@@ -200,6 +202,11 @@ bool solver_admits_class(struct solver *s, uint32_t class, uint32_t slot)
     return s->verdicts[class] == VERDICT_YES;
 }
 
+bool solver_is_full(const struct solver *s, uint32_t slot)
+{
+    return s->most > 0 && view_group_count(s->view, s->group, slot) >= s->most;
+}
+
 bool solver_admits(struct solver *s, uint32_t slot)
 {
     const struct place_request *r = s->request;
@@ -217,7 +224,7 @@ bool solver_admits(struct solver *s, uint32_t slot)
     if (!solver_admits_class(s, node->class, slot)) {
         return false;
     }
-    if (s->distinct && view_group_count(s->view, s->group, slot) > 0) {
+    if (solver_is_full(s, slot)) {
         return false;
     }
     if (s->dynamic && failed_constraint(s, slot, false) < r->n_constraints) {
@@ -387,8 +394,10 @@ void solver_explain(struct solver *s, uint32_t slot, struct place_why *ret)
     if (breaks_constraint(s, slot, &why)) {
         goto done;
     }
-    if (s->distinct && view_group_count(s->view, s->group, slot) > 0) {
+    if (solver_is_full(s, slot)) {
         why.reason = PLACE_DISTINCT;
+        why.needed = s->most;
+        why.available = (int32_t)s->most;
         goto done;
     }
     if (lacks(&why, PLACE_CPU, r->cpu, free->cpu) ||

@@ -52,9 +52,9 @@ struct lane {
 struct solver {
     struct view *view;
     const struct place_request *request;
-    struct arena *arena; /* Of this call. */
-    uint32_t group;      /* Or NO_GROUP: then nothing of the group runs anywhere. */
-    bool distinct;
+    struct arena *arena;   /* Of this call. */
+    uint32_t group;        /* Or NO_GROUP: then nothing of the group runs anywhere. */
+    uint32_t most;         /* Tasks of the group on one node; 0: any number. */
     bool dynamic;          /* A constraint depends on tasks or on the single node. */
     bool may_repeat;       /* The best node stays the best while the task fits. */
     bool spreads;          /* A level counts tasks by an attribute. */
@@ -90,6 +90,9 @@ int solver_init(struct solver *s, struct view *v, const struct place_request *re
 
 /* Do attributes and static constraints admit the nodes of a class, of which slot is one? */
 bool solver_admits_class(struct solver *s, uint32_t class, uint32_t slot);
+
+/* Has the node as many tasks of the group as it may have? */
+bool solver_is_full(const struct solver *s, uint32_t slot);
 
 /* Is the node feasible? It is active and connected. */
 bool solver_admits(struct solver *s, uint32_t slot);

@@ -65,6 +65,19 @@ int place_strategy_read(struct str type, struct str field, struct place_strategy
     return 0;
 }
 
+static int most_read(struct str expression, struct place_constraint *ret, struct err *err)
+{
+    uint64_t most;
+    if (!str_u64(expression, &most) || most < 1 || most > PLACE_PER_INSTANCE_MAX) {
+        return err_set(err, ERR_INVALID,
+                       "placementConstraints: the expression of maxPerInstance must be a number "
+                       "from 1 to %d",
+                       PLACE_PER_INSTANCE_MAX);
+    }
+    *ret = (struct place_constraint){.kind = PLACE_MAX_PER_INSTANCE, .most = (uint32_t)most};
+    return 0;
+}
+
 int place_constraint_read(const struct mem *mem, struct str type, struct str expression,
                           struct place_constraint *ret, struct err *err)
 {
@@ -76,9 +89,13 @@ int place_constraint_read(const struct mem *mem, struct str type, struct str exp
         *ret = (struct place_constraint){.kind = PLACE_DISTINCT_INSTANCE};
         return 0;
     }
+    if (equal_any_case(type, "maxperinstance")) {
+        return most_read(expression, ret, err);
+    }
     if (!equal_any_case(type, "memberof")) {
         return err_set(err, ERR_INVALID,
-                       "placementConstraints: type must be distinctInstance or memberOf");
+                       "placementConstraints: type must be distinctInstance, "
+                       "memberOf or maxPerInstance");
     }
     struct query *q;
     int rv = query_parse(mem, expression, &q, err);
@@ -86,7 +103,7 @@ int place_constraint_read(const struct mem *mem, struct str type, struct str exp
         return err_wrap(err, ERR_INVALID, "placementConstraints: memberOf");
     }
     query_close(q);
-    *ret = (struct place_constraint){PLACE_MEMBER_OF, expression};
+    *ret = (struct place_constraint){.kind = PLACE_MEMBER_OF, .expression = expression};
     return 0;
 }
 
@@ -164,7 +181,12 @@ void place_why_text(const struct place_request *request, const struct place_why 
                    STR_ARG(request->constraints[why->which].expression));
         break;
     case PLACE_DISTINCT:
-        buf_printf(to, "runs a task of %.*s already", STR_ARG(request->group));
+        if (why->needed > 1) {
+            buf_printf(to, "runs %u tasks of %.*s already, the most it may", why->needed,
+                       STR_ARG(request->group));
+        } else {
+            buf_printf(to, "runs a task of %.*s already", STR_ARG(request->group));
+        }
         break;
     case PLACE_OK:
     case PLACE_EXCLUDED:

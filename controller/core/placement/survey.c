@@ -77,7 +77,7 @@ static void look(const struct work *w, uint32_t slot, struct survey_node *n)
     *n = (struct survey_node){.slot = slot, .free = h->free};
     n->reasons |= state == PLACE_OK ? 0 : BIT(state);
     look_at_kind(w, n);
-    if (s->distinct && view_group_count(s->view, s->group, slot) > 0) {
+    if (solver_is_full(s, slot)) {
         n->reasons |= BIT(PLACE_DISTINCT);
     }
     look_at_amounts(w, n);

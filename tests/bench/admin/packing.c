@@ -708,7 +708,8 @@ static void make_request(const struct openb *o, const struct gpu_task *task, str
             }
         }
         (void)snprintf(text + at, sizeof w->texts[0] - (size_t)at, "]");
-        w->constraints[w->n] = (struct place_constraint){PLACE_MEMBER_OF, str_of(text)};
+        w->constraints[w->n] =
+            (struct place_constraint){.kind = PLACE_MEMBER_OF, .expression = str_of(text)};
         r->constraints = &w->constraints[w->n];
         r->n_constraints = 1;
     }

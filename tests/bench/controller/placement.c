@@ -161,7 +161,7 @@ static void make_service(struct cluster *c, enum kind kind, uint32_t i)
                  "attribute:ecs.availability-zone == zone-%u",
                  t % 10, (t + 3) % 10, below(c, N_ZONES));
         s->constraints[s->request.n_constraints++] =
-            (struct place_constraint){PLACE_MEMBER_OF, str_of(s->expression)};
+            (struct place_constraint){.kind = PLACE_MEMBER_OF, .expression = str_of(s->expression)};
     }
     if (kind == SPREAD || (mixed && below(c, 4) != 0)) {
         s->strategies[s->request.n_strategies++] =

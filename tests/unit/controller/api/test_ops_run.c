@@ -1,4 +1,5 @@
 /* Tasks, services and container instances: requests in, answers and errors out. */
+#include "controller/core/feature.h"
 #include "tests/unit/controller/api/rig.h"
 
 #define TASKDEF                                                                           \
@@ -99,6 +100,31 @@ START_TEST(what_does_not_fit_is_a_failure_with_a_reason)
                 "\"placementConstraints\":[{\"type\":\"distinctInstance\"}]}",
                 "\"taskArn\"");
         rig_also(&r, "\"reason\":");
+        rig_close(&r);
+    }
+END_TEST
+
+START_TEST(so_many_tasks_of_a_group_on_a_node_and_no_more)
+    {
+        static const char *const request =
+            "{\"taskDefinition\":\"web\",\"count\":3,\"group\":\"g\",\"placementConstraints\":"
+            "[{\"type\":\"maxPerInstance\",\"expression\":\"2\"}]}";
+        struct rig r;
+        prepare(&r);
+        struct meta *meta = (struct meta *)(uintptr_t)store_meta(r.engine->store);
+        meta->feature_level = FEATURE_MAX_PER_INSTANCE - 1;
+        rig_has(&r, "RunTask", request, "waits until the upgrade of the controllers is finalized");
+        meta->feature_level = FEATURE_MAX_PER_INSTANCE;
+        rig_has(&r, "RunTask", request, "\"taskArn\"");
+        rig_also(&r, "runs 2 tasks of g already, the most it may");
+        rig_has(&r, "RunTask",
+                "{\"taskDefinition\":\"web\",\"placementConstraints\":"
+                "[{\"type\":\"maxPerInstance\",\"expression\":\"few\"}]}",
+                "must be a number from 1 to 10000");
+        rig_has(&r, "CreateService",
+                "{\"serviceName\":\"s\",\"taskDefinition\":\"web\",\"desiredCount\":1,"
+                "\"placementConstraints\":[{\"type\":\"maxPerInstance\",\"expression\":\"2\"}]}",
+                "{\"type\":\"maxPerInstance\",\"expression\":\"2\"}");
         rig_close(&r);
     }
 END_TEST
@@ -422,7 +448,8 @@ int main(void)
     TCase *each = tcase_create("refusals");
     TEST_CASE(s, "operations", 20, a_task_runs_and_stops,
               tags_of_a_task_come_from_request_definition_and_us,
-              what_does_not_fit_is_a_failure_with_a_reason, the_same_token_runs_a_task_once,
+              what_does_not_fit_is_a_failure_with_a_reason,
+              so_many_tasks_of_a_group_on_a_node_and_no_more, the_same_token_runs_a_task_once,
               start_task_goes_where_it_is_told, tasks_are_listed_by_any_filter,
               a_service_lives_from_create_to_delete,
               a_replaced_definition_shows_two_deployments_until_the_old_tasks_are_gone,

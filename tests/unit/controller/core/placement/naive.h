@@ -133,7 +133,8 @@ static bool naive_wish(const struct world *w, const struct want *q, int i, uint3
     const struct node *n = &w->nodes[node];
     switch (q->wishes[i]) {
     case WISH_DISTINCT:
-        return naive_group_on(w, q->group, node) == 0;
+        return naive_group_on(w, q->group, node) < (uint32_t)q->arg[i] + 1 ||
+               groups[q->group][0] == '\0';
     case WISH_ZONE:
         return n->zone == q->arg[i];
     case WISH_TYPES:
@@ -417,7 +418,9 @@ static void draw_wish(struct want *q, struct prng *p, int i)
     q->arg[i] = arg;
     switch (wish) {
     case WISH_DISTINCT:
-        q->constraints[i] = (struct place_constraint){.kind = PLACE_DISTINCT_INSTANCE};
+        q->constraints[i] = arg == 0 ? (struct place_constraint){.kind = PLACE_DISTINCT_INSTANCE}
+                                     : (struct place_constraint){.kind = PLACE_MAX_PER_INSTANCE,
+                                                                 .most = (uint32_t)arg + 1};
         return;
     case WISH_ZONE:
         snprintf(text, size, "attribute:ecs.availability-zone == %s", zones[arg]);
@@ -452,7 +455,8 @@ static void draw_wish(struct want *q, struct prng *p, int i)
     case WISH_N:
         break;
     }
-    q->constraints[i] = (struct place_constraint){PLACE_MEMBER_OF, str_of(text)};
+    q->constraints[i] =
+        (struct place_constraint){.kind = PLACE_MEMBER_OF, .expression = str_of(text)};
 }
 
 static void draw_ports(struct want *q, struct prng *p)

@@ -43,8 +43,8 @@ static void draw_kinds(struct world *w)
             w->constraints[i] = (struct place_constraint){.kind = PLACE_DISTINCT_INSTANCE};
             r->n_constraints = 1;
         } else if (below(w, 4) == 0) {
-            w->constraints[i] =
-                (struct place_constraint){PLACE_MEMBER_OF, STR("attribute:rack == r1")};
+            w->constraints[i] = (struct place_constraint){
+                .kind = PLACE_MEMBER_OF, .expression = STR("attribute:rack == r1")};
             r->n_constraints = 1;
         }
         if (below(w, 4) == 0) {

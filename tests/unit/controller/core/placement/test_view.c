@@ -247,7 +247,7 @@ START_TEST(caches_may_forget_anything)
                 char text[64], attribute[32];
                 snprintf(text, sizeof text, "attribute:a%u == v%u", i % 100, i);
                 snprintf(attribute, sizeof attribute, "a%u", i % 100);
-                struct place_constraint c = {PLACE_MEMBER_OF, str_of(text)};
+                struct place_constraint c = {.kind = PLACE_MEMBER_OF, .expression = str_of(text)};
                 struct place_strategy s = {PLACE_SPREAD_ATTRIBUTE, str_of(attribute)};
                 struct place_request r = {
                     .constraints = &c, .n_constraints = 1, .strategies = &s, .n_strategies = 1};
@@ -360,6 +360,15 @@ START_TEST(the_words_of_the_api_are_read)
         ck_assert_int_eq(place_strategy_read(STR("first"), STR(""), &s, &err), ERR_INVALID);
         ck_assert_int_eq(place_constraint_read(mem, STR("distinctInstance"), STR(""), &c, &err), 0);
         ck_assert_int_eq(c.kind, PLACE_DISTINCT_INSTANCE);
+        ck_assert_int_eq(place_constraint_read(mem, STR("maxPerInstance"), STR("3"), &c, &err), 0);
+        ck_assert_int_eq(c.kind, PLACE_MAX_PER_INSTANCE);
+        ck_assert_uint_eq(c.most, 3);
+        const char *const bad[] = {"", "0", "-1", "3x", "10001", "memory"};
+        for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+            ck_assert_int_eq(
+                place_constraint_read(mem, STR("maxPerInstance"), str_of(bad[i]), &c, &err),
+                ERR_INVALID);
+        }
         ck_assert_int_eq(
             place_constraint_read(mem, STR("memberOf"), STR("attribute:a == b"), &c, &err), 0);
         ck_assert_int_eq(c.kind, PLACE_MEMBER_OF);
@@ -383,7 +392,7 @@ START_TEST(a_wrong_request_is_an_error_not_a_refusal)
         struct place_request r = {.ports = twice, .n_ports = 2};
         ck_assert_int_eq(place(f.view, &r, &p, &f.arena, &err), ERR_INVALID);
         ck_assert_str_eq(err.text, "port mappings 0 and 1: same host port 78");
-        struct place_constraint c = {PLACE_MEMBER_OF, STR("nonsense")};
+        struct place_constraint c = {.kind = PLACE_MEMBER_OF, .expression = STR("nonsense")};
         r = (struct place_request){.constraints = &c, .n_constraints = 1};
         ck_assert_int_eq(place(f.view, &r, &p, &f.arena, &err), ERR_PARSE);
         uint32_t slot = 7;
