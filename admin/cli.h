@@ -227,6 +227,10 @@ int resolve_node(struct cli *cli, const struct args *args, const char *word, jso
 extern const struct option_def task_explain_options[];
 int run_task_explain(struct cli *cli, const struct args *args);
 
+/* "cluster rebalance" carries out a plan: cmd_plan.c as well. */
+extern const struct option_def cluster_rebalance_options[];
+int run_cluster_rebalance(struct cli *cli, const struct args *args);
+
 /* "service events" is a question to the history: cmd_history.c. */
 extern const struct option_def service_events_options[];
 int run_service_events(struct cli *cli, const struct args *args);

@@ -85,6 +85,9 @@ const struct command_def cluster_commands[] = {
      create_options, run_create},
     {"cluster", "list", "", 0, 0, "All clusters.", NULL, run_list},
     {"cluster", "describe", "NAME", 1, 1, "One cluster.", NULL, run_describe},
+    {"cluster", "rebalance", "[--moves N]", 0, 0,
+     "Empty nodes by moving tasks, as plan rebalance says.", cluster_rebalance_options,
+     run_cluster_rebalance},
     {"cluster", "delete", "NAME", 1, 1, "Delete an empty cluster.", NULL, run_delete},
     {NULL, NULL, NULL, 0, 0, NULL, NULL, NULL},
 };

@@ -350,7 +350,7 @@ static void say_bound(const struct cli *cli, const json_t *step)
 static void say_rebalance(const struct cli *cli, const json_t *step)
 {
     const json_t *items = value_at(step, "items");
-    const json_t *emptied = value_at(step, "emptiedNodes");
+    const json_t *emptied = value_at(step, "emptied");
     long long moves = 0;
     for (size_t i = 0; i < json_array_size(items); i++) {
         moves += value_number(json_array_get(items, i), "placed", 0);
@@ -360,24 +360,29 @@ static void say_rebalance(const struct cli *cli, const json_t *step)
     say_totals(cli, step);
     say_bound(cli, step);
     for (size_t i = 0; i < json_array_size(emptied); i++) {
-        say(cli, "  %s", json_string_value(json_array_get(emptied, i)));
+        say(cli, "  %s", value_text(json_array_get(emptied, i), "name", "-"));
     }
     if (json_array_size(items) > 0) {
         render_list(cli, items, item_columns, sizeof item_columns / sizeof item_columns[0]);
     }
 }
 
-static int run_rebalance(struct cli *cli, const struct args *args)
+static int plan_rebalance(struct cli *cli, const struct args *args, json_t **ret)
 {
     int64_t moves = 100;
-    json_t *out = NULL;
     int rv = args_number(args, "moves", 1, 10000, &moves);
-    if (rv == EXIT_OK) {
-        rv = call(cli, "admin.Plan",
-                  json_pack("{s:s, s:[{s:{s:I, s:b}}]}", "cluster", cluster_of(cli, args), "steps",
-                            "rebalance", "maxMoves", (json_int_t)moves, "shapes", 1),
-                  &out);
-    }
+    return rv != EXIT_OK
+               ? rv
+               : call(cli, "admin.Plan",
+                      json_pack("{s:s, s:[{s:{s:I, s:b}}]}", "cluster", cluster_of(cli, args),
+                                "steps", "rebalance", "maxMoves", (json_int_t)moves, "shapes", 1),
+                      ret);
+}
+
+static int run_rebalance(struct cli *cli, const struct args *args)
+{
+    json_t *out = NULL;
+    int rv = plan_rebalance(cli, args, &out);
     if (rv != EXIT_OK) {
         return rv;
     }
@@ -388,6 +393,106 @@ static int run_rebalance(struct cli *cli, const struct args *args)
     }
     json_decref(out);
     return EXIT_OK;
+}
+
+/* --- cluster rebalance ---------------------------------------------------------------------------
+ *
+ * The nodes of the plan are drained together, so that nothing moves to one that is to be emptied as
+ * well, and are ACTIVE again afterwards, however it ended. Draining starts every task elsewhere
+ * before it stops it, within the bounds of its service. */
+
+const struct option_def cluster_rebalance_options[] = {
+    {"moves", "N", "Move at most so many tasks (default 100).", false},
+    {"for", "SECONDS", "How long it may take (default 600).", false},
+    {NULL, NULL, NULL, false},
+};
+
+static int set_all(struct cli *cli, const struct args *args, const json_t *nodes,
+                   const char *status)
+{
+    int rv = EXIT_OK;
+    for (size_t i = 0; i < json_array_size(nodes); i++) {
+        json_t *out = NULL;
+        const char *arn = value_text(json_array_get(nodes, i), "containerInstanceArn", "");
+        int one = call(cli, "UpdateContainerInstancesState",
+                       json_pack("{s:s, s:[s], s:s}", "cluster", cluster_of(cli, args),
+                                 "containerInstances", arn, "status", status),
+                       &out);
+        json_decref(out);
+        rv = rv == EXIT_OK ? one : rv;
+    }
+    return rv;
+}
+
+/* How many tasks are left on them. */
+static int count_left(struct cli *cli, const struct args *args, const json_t *nodes,
+                      long long *ret_n)
+{
+    json_t *names = json_array();
+    json_t *rows = NULL;
+    for (size_t i = 0; i < json_array_size(nodes); i++) {
+        (void)json_array_append(names, value_at(json_array_get(nodes, i), "containerInstanceArn"));
+    }
+    int rv = call_describe(cli, "DescribeContainerInstances",
+                           json_pack("{s:s}", "cluster", cluster_of(cli, args)),
+                           "containerInstances", 100, names, "containerInstances", &rows);
+    json_decref(names);
+    *ret_n = 0;
+    for (size_t i = 0; rv == EXIT_OK && i < json_array_size(rows); i++) {
+        *ret_n += value_number(json_array_get(rows, i), "runningTasksCount", 0) +
+                  value_number(json_array_get(rows, i), "pendingTasksCount", 0);
+    }
+    json_decref(rows);
+    return rv;
+}
+
+static int wait_until_empty(struct cli *cli, const struct args *args, const json_t *nodes,
+                            int64_t seconds)
+{
+    long long left = 0;
+    int rv = EXIT_OK;
+    for (int64_t i = 0; rv == EXIT_OK && i <= 2 * seconds && !cli_interrupted(cli); i++) {
+        rv = count_left(cli, args, nodes, &left);
+        if (rv != EXIT_OK || left == 0) {
+            break;
+        }
+        progress(cli, "%lld tasks are left on %zu nodes", left, json_array_size(nodes));
+        cli_sleep_ms(cli, 500);
+    }
+    progress_end(cli);
+    if (rv == EXIT_OK && left > 0) {
+        complain("%lld tasks are still on the nodes that were to be emptied", left);
+        rv = EXIT_TIMED_OUT;
+    }
+    return rv;
+}
+
+int run_cluster_rebalance(struct cli *cli, const struct args *args)
+{
+    json_t *out = NULL;
+    const json_t *nodes;
+    int64_t seconds = 600;
+    int rv = args_number(args, "for", 1, 86400, &seconds);
+    if (rv == EXIT_OK) {
+        rv = plan_rebalance(cli, args, &out);
+    }
+    if (rv != EXIT_OK) {
+        return rv;
+    }
+    nodes = value_at(out, "steps.0.emptied");
+    if (json_array_size(nodes) > 0) {
+        rv = set_all(cli, args, nodes, "DRAINING");
+        if (rv == EXIT_OK) {
+            rv = wait_until_empty(cli, args, nodes, seconds);
+        }
+        int undone = set_all(cli, args, nodes, "ACTIVE");
+        rv = rv == EXIT_OK ? undone : rv;
+    }
+    if (rv == EXIT_OK) {
+        say(cli, "%zu nodes are empty now and ACTIVE", json_array_size(nodes));
+    }
+    json_decref(out);
+    return rv;
 }
 
 /* --- plan replay ---------------------------------------------------------------------------------

@@ -503,9 +503,10 @@ static void describe_rebalance(struct planning *p, const Ecs__Admin__V1__PlanReb
     struct whatif_shape *tasks = arena_array(&c->arena, WHATIF_SHAPES_MAX, sizeof *tasks);
     struct whatif_shape *nodes = arena_array(&c->arena, WHATIF_SHAPES_MAX, sizeof *nodes);
     uint32_t n_tasks, n_nodes;
-    m->emptied_nodes = api_list(c, r->n_emptied);
+    m->emptied = api_list(c, r->n_emptied);
     for (uint32_t i = 0; i < r->n_emptied; i++) {
-        m->emptied_nodes[m->n_emptied_nodes++] = node_name(c, r->emptied[i]);
+        struct whatif_target emptied = {r->emptied[i], 0};
+        m->emptied[m->n_emptied++] = describe_target(c, &emptied);
     }
     if (request->has_shapes && request->shapes &&
         whatif_shapes(p->w, tasks, &n_tasks, nodes, &n_nodes)) {

@@ -719,6 +719,12 @@ static const struct place_request *request_of(struct rebalance *b, const struct 
     return b->requests[t->service];
 }
 
+static bool is_daemon(struct whatif *w, const struct task *t)
+{
+    return t->service != SLOT_NONE &&
+           service_now(w, t->service)->row.scheduling == SCHEDULING_DAEMON;
+}
+
 /* Nodes with more tasks than may be moved stay as they are. */
 static void gather_tasks(struct rebalance *b, uint32_t moves, bool count_only)
 {
@@ -736,8 +742,8 @@ static void gather_tasks(struct rebalance *b, uint32_t moves, bool count_only)
                 continue;
             }
             if (!count_only) {
-                b->tasks[b->n] =
-                    (struct defrag_task){at, request_of(b, task), leader_take(task, w->arena)};
+                b->tasks[b->n] = (struct defrag_task){
+                    at, request_of(b, task), leader_take(task, w->arena), is_daemon(w, task)};
                 b->slots[b->n] = t;
             }
             b->n++;

@@ -13,6 +13,7 @@ struct work {
     struct arena *arena;
     uint32_t *first;   /* By slot: where its tasks begin in `order`; n_slots + 1 of them. */
     uint32_t *order;   /* Tasks by slot, largest first. */
+    uint32_t *own;     /* By slot: tasks that are no daemons'. */
     uint8_t *busy;     /* By slot: took or gave something in this plan. */
     uint32_t *exclude; /* The node to be emptied, then all nodes without tasks. */
     uint32_t n_exclude;
@@ -38,7 +39,7 @@ static bool task_before(const void *ctx, uint32_t a, uint32_t b)
     return weight(w, &x->take) > weight(w, &y->take);
 }
 
-static uint32_t n_tasks_of(const struct work *w, uint32_t slot)
+static uint32_t n_listed(const struct work *w, uint32_t slot)
 {
     return w->first[slot + 1] - w->first[slot];
 }
@@ -51,8 +52,8 @@ static bool node_before(const void *ctx, uint32_t a, uint32_t b)
     struct view_capacity y = view_capacity_of(w->view, b);
     int64_t x_taken = (int64_t)x.memory_mib - x.free.memory_mib;
     int64_t y_taken = (int64_t)y.memory_mib - y.free.memory_mib;
-    if (n_tasks_of(w, a) != n_tasks_of(w, b)) {
-        return n_tasks_of(w, a) < n_tasks_of(w, b);
+    if (w->own[a] != w->own[b]) {
+        return w->own[a] < w->own[b];
     }
     if (x_taken != y_taken) {
         return x_taken < y_taken;
@@ -67,12 +68,14 @@ static void line_up(struct work *w, uint32_t n_tasks)
     w->order = arena_array(w->arena, n_tasks, sizeof *w->order);
     w->first = arena_array(w->arena, (size_t)n_slots + 1, sizeof *w->first);
     w->busy = arena_array(w->arena, n_slots, 1);
+    w->own = arena_array(w->arena, n_slots, sizeof *w->own);
     w->exclude = arena_array(w->arena, (size_t)n_slots + 1, sizeof *w->exclude);
     w->n_exclude = 1;
     for (uint32_t i = 0; i < n_tasks; i++) {
         assert(view_has(w->view, w->tasks[i].slot));
         w->order[i] = i;
         w->first[w->tasks[i].slot + 1]++;
+        w->own[w->tasks[i].slot] += !w->tasks[i].follows;
     }
     for (uint32_t slot = 0; slot < n_slots; slot++) {
         w->first[slot + 1] += w->first[slot];
@@ -80,7 +83,7 @@ static void line_up(struct work *w, uint32_t n_tasks)
             struct view_capacity c = view_capacity_of(w->view, slot);
             w->total_cpu += c.cpu;
             w->total_memory += c.memory_mib;
-            if (c.free.n_tasks == 0) {
+            if (w->own[slot] == 0 && c.free.n_tasks == n_listed(w, slot)) {
                 w->exclude[w->n_exclude++] = slot;
             }
         }
@@ -91,12 +94,13 @@ static void line_up(struct work *w, uint32_t n_tasks)
 /* All its tasks may move, and there are no others. */
 static bool may_be_emptied(const struct work *w, uint32_t slot, uint32_t budget)
 {
-    uint32_t n = n_tasks_of(w, slot);
-    if (n == 0 || n > budget || view_free_of(w->view, slot).n_tasks != n) {
+    if (w->own[slot] == 0 || w->own[slot] > budget ||
+        view_free_of(w->view, slot).n_tasks != n_listed(w, slot)) {
         return false;
     }
     for (uint32_t i = w->first[slot]; i < w->first[slot + 1]; i++) {
-        if (w->tasks[w->order[i]].request == NULL) {
+        const struct defrag_task *t = &w->tasks[w->order[i]];
+        if (t->request == NULL && !t->follows) {
             return false;
         }
     }
@@ -139,7 +143,7 @@ static bool empty(struct work *w, uint32_t slot)
 {
     uint32_t from = w->plan->n_moves;
     for (uint32_t i = w->first[slot]; i < w->first[slot + 1]; i++) {
-        if (!move(w, w->order[i])) {
+        if (!w->tasks[w->order[i]].follows && !move(w, w->order[i])) {
             take_back(w, from);
             return false;
         }
@@ -173,7 +177,7 @@ void defrag_plan(struct view *v, const struct defrag_task *tasks, uint32_t n_tas
     sort_u32(nodes, n, scratch, node_before, &w);
     for (uint32_t i = 0; i < n && n_failed < TRIES_MAX; i++) {
         /* What came to the node in this plan is not to move again, and makes it no candidate. */
-        if (w.busy[nodes[i]] == 0 && n_tasks_of(&w, nodes[i]) <= budget - ret->n_moves) {
+        if (w.busy[nodes[i]] == 0 && w.own[nodes[i]] <= budget - ret->n_moves) {
             n_failed += !empty(&w, nodes[i]);
         }
     }

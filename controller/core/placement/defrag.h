@@ -24,6 +24,7 @@ struct defrag_task {
     /* As for one more of its kind, without `only` and `exclude`; NULL: it stays. */
     const struct place_request *request;
     struct view_take take; /* What it holds there. */
+    bool follows;          /* A daemon's: goes with its node and does not make it one in use. */
 };
 
 struct defrag_move {

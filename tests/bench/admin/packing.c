@@ -338,7 +338,7 @@ static void defragment(struct run *r)
     struct defrag_task *tasks = arena_array(&r->arena, r->n_live, sizeof *tasks);
     for (uint32_t i = 0; i < r->n_live; i++) {
         const struct vm *vm = &r->t->vms[r->live[i]];
-        tasks[i] = (struct defrag_task){vm->at, &r->requests[vm->shape], take_of(r, vm)};
+        tasks[i] = (struct defrag_task){vm->at, &r->requests[vm->shape], take_of(r, vm), false};
     }
     defrag_plan(r->view, tasks, r->n_live, (uint32_t)r->tokens, &plan, &r->arena);
     for (uint32_t i = 0; i < plan.n_moves; i++) {
