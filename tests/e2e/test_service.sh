@@ -24,6 +24,10 @@ check "it scales out" ecs-admin service wait web --for 120
 check "nine containers answer" [ "$(answers web)" -eq 9 ]
 ecs-admin service scale web 3 >/dev/null
 check "it scales in" eventually 60 running web 3
+check "nodes are emptied" ecs-admin cluster rebalance --for 60
+check "all tasks run on one node then" [ "$(ecs-admin node list -o json |
+    jq '[.[] | select(.runningTasksCount > 0 and .status == "ACTIVE")] | length')" -eq 1 ]
+check "three still run" eventually 60 running web 3
 
 victim=$(targets web | head -n 1 | cut -f3)
 ecs-admin task stop "$victim" --reason "by the test" >/dev/null
