@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define RUNS_MIN 16u
+#define POOL_MIN 3u /* Replicas for which gathering nodes pays. */
 
 uint64_t place_random(uint64_t seed, struct id id)
 {
@@ -172,7 +173,8 @@ struct batch {
     struct solver *s;
     struct placement *ret;
     uint32_t n;
-    bool booking; /* What is chosen must be booked before the next choice. */
+    bool booking;      /* What is chosen must be booked before the next choice. */
+    struct pool *pool; /* May be NULL. */
     uint32_t cap_runs;
     uint32_t n_booked;                 /* Of the runs. */
     uint16_t (*cursors)[VIEW_PROTO_N]; /* By run, when there are ports: the node's, before. */
@@ -269,7 +271,7 @@ static uint32_t run_of(const struct batch *b, uint32_t slot)
 static bool choose(struct batch *b)
 {
     struct solver *s = b->s;
-    uint32_t slot = solver_best(s);
+    uint32_t slot = b->pool != NULL ? pool_best(b->pool) : solver_best(s);
     if (slot == VIEW_NONE) {
         return false;
     }
@@ -288,7 +290,9 @@ static bool choose(struct batch *b)
         return true;
     }
     book(b, i, n);
-    if (s->resumable) {
+    if (b->pool != NULL) {
+        pool_shrunk(b->pool);
+    } else if (s->resumable) {
         solver_shrunk(s, slot, i);
     } else {
         solver_start(s);
@@ -360,11 +364,15 @@ static void place_all(struct solver *s, uint32_t n, struct placement *ret)
     if (s->request->n_ports > 0) {
         b.cursors = arena_array(s->arena, n, sizeof *b.cursors);
     }
+    if (b.booking && n >= POOL_MIN) {
+        b.pool = pool_open(s);
+    }
     do {
-        if (s->spreads) {
+        if (s->spreads && b.pool == NULL) {
             update_least(s);
         }
     } while (choose(&b) && ret->n_placed < n);
+    pool_close(b.pool);
     if (ret->n_placed < n && !s->request->no_reasons) {
         explain(&b);
     }

@@ -129,6 +129,15 @@ uint32_t solver_best(struct solver *s);
 void solver_shrunk(struct solver *s, uint32_t slot, uint32_t run);
 void solver_done(struct solver *s);
 
+/* For several replicas whose choices are booked one by one: all feasible nodes, gathered. NULL
+ * where it would not help or not be right. pool_best() is solver_best(); pool_shrunk(): the node it
+ * gave was booked. */
+struct pool;
+struct pool *pool_open(struct solver *s);
+uint32_t pool_best(struct pool *p);
+void pool_shrunk(struct pool *p);
+void pool_close(struct pool *p); /* NULL is fine. */
+
 /* The number of a node at a level. */
 uint64_t solver_value(const struct solver *s, const struct level *level, uint32_t slot);
 

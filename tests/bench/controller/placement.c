@@ -6,6 +6,8 @@
  *                about 85 % full. (Where other tasks stop instead: `churn`.)
  *   distinct, spread, constrained, ports
  *                the same, 500 services in turn, each with this rule
+ *   service      likewise, 1000 replicas in one call, spread over zones and then instances, as ECS
+ *                does for services that do not say otherwise
  *   batch        one service scales out by 1000 replicas in one call and stops as many; nodes have
  *                room for 8 to 32 replicas, as in a cluster that best fit filled
  *   hetero       500 services of odd sizes, half with constraints, most spread, some distinct:
@@ -32,12 +34,31 @@
 
 #define ROUND 1000 /* Replicas of one scale-out. */
 
-enum kind { IDENTICAL, BATCH, HETERO, SPREAD, DISTINCT, CONSTRAINED, PORTS, CHURN, SCAN, KIND_N };
+enum kind {
+    IDENTICAL,
+    BATCH,
+    HETERO,
+    SPREAD,
+    SERVICE,
+    DISTINCT,
+    CONSTRAINED,
+    PORTS,
+    CHURN,
+    SCAN,
+    KIND_N
+};
 
 static const char *const kinds[KIND_N] = {
-    [IDENTICAL] = "identical", [BATCH] = "batch",       [HETERO] = "hetero",
-    [SPREAD] = "spread",       [DISTINCT] = "distinct", [CONSTRAINED] = "constrained",
-    [PORTS] = "ports",         [CHURN] = "churn",       [SCAN] = "scan",
+    [IDENTICAL] = "identical",
+    [BATCH] = "batch",
+    [HETERO] = "hetero",
+    [SPREAD] = "spread",
+    [SERVICE] = "service",
+    [DISTINCT] = "distinct",
+    [CONSTRAINED] = "constrained",
+    [PORTS] = "ports",
+    [CHURN] = "churn",
+    [SCAN] = "scan",
 };
 
 struct service {
@@ -166,6 +187,12 @@ static void make_service(struct cluster *c, enum kind kind, uint32_t i)
     if (kind == SPREAD || (mixed && below(c, 4) != 0)) {
         s->strategies[s->request.n_strategies++] =
             (struct place_strategy){PLACE_SPREAD_ATTRIBUTE, STR(VIEW_ATTRIBUTE_ZONE)};
+    }
+    if (kind == SERVICE) {
+        s->request.n_strategies = 2;
+        s->strategies[0] =
+            (struct place_strategy){PLACE_SPREAD_ATTRIBUTE, STR(VIEW_ATTRIBUTE_ZONE)};
+        s->strategies[1] = (struct place_strategy){.kind = PLACE_SPREAD_NODE};
     }
     if (kind == PORTS) {
         s->ports[0] = (struct place_port){0, 1, VIEW_TCP};
@@ -406,6 +433,7 @@ static uint32_t some_pairs(struct cluster *c, enum kind kind)
     case PORTS:
         return scale_out(c, false);
     case BATCH:
+    case SERVICE:
         return scale_out(c, true);
     case HETERO:
     case CHURN:
