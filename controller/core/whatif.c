@@ -49,7 +49,7 @@ struct whatif *whatif_open(struct leader *l, uint32_t cluster, struct arena *are
     w->view = view_copy(leader_cluster_get(l, cluster)->view, l->mem);
     w->arena = arena;
     w->n_services = store_slots(l->store, KIND_SERVICE);
-    w->services = arena_array(arena, w->n_services, sizeof *w->services);
+    w->services = arena_array(arena, w->n_services, sizeof(void *));
     return w;
 }
 
@@ -784,7 +784,7 @@ void whatif_rebalance(struct whatif *w, uint32_t moves, struct whatif_result *re
     gather_tasks(&b, moves, true);
     b.tasks = arena_array(w->arena, b.n, sizeof *b.tasks);
     b.slots = arena_array(w->arena, b.n, sizeof *b.slots);
-    b.requests = arena_array(w->arena, w->n_services, sizeof *b.requests);
+    b.requests = arena_array(w->arena, w->n_services, sizeof(void *));
     gather_tasks(&b, moves, false);
     defrag_plan(w->view, b.tasks, b.n, moves, &plan, w->arena);
     ret->items = arena_array(w->arena, plan.n_moves, sizeof *ret->items);

@@ -124,7 +124,7 @@ static uint32_t heap_for(struct pool *p, uint32_t slot, uint32_t *firsts)
 static bool gather(struct pool *p)
 {
     struct solver *s = p->s;
-    uint32_t firsts[HEAPS_MAX];
+    uint32_t firsts[HEAPS_MAX] = {0};
     for (uint32_t slot = 0; slot < s->view->n_slots; slot++) {
         if (!view_available(&s->view->hot[slot]) || !solver_admits(s, slot)) {
             continue;
