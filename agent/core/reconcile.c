@@ -690,7 +690,8 @@ bool reconcile_may_start(const struct reconcile *r, uint64_t boot_ms)
 
 bool reconcile_may_start_task(const struct reconcile *r, const struct task *t, uint64_t boot_ms)
 {
-    return reconcile_may_start(r, boot_ms) && is_listed(r, t);
+    bool wanted = !t->want_stop || PLANTED(UNLISTED_STARTED);
+    return reconcile_may_start(r, boot_ms) && wanted && is_listed(r, t);
 }
 
 struct report_queue *reconcile_reports(struct reconcile *r)

@@ -113,7 +113,8 @@ size_t reconcile_n_orphans(const struct reconcile *r);
 bool reconcile_knows(const struct reconcile *r, struct id task);       /* As a task or an orphan. */
 bool reconcile_may_start(const struct reconcile *r, uint64_t boot_ms); /* Does the lease hold? */
 /* To be asked again right before a container is created, which may be long after it was decided: in
- * another session the controllers may have given the task up. */
+ * another session the controllers may have given the task up, or name it only to have it stopped.
+ */
 bool reconcile_may_start_task(const struct reconcile *r, const struct task *t, uint64_t boot_ms);
 
 /* For the shell, which builds the messages; see report.h. */

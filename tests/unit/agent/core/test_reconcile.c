@@ -776,6 +776,8 @@ START_TEST(a_creation_is_not_begun_in_a_session_that_has_not_named_its_task)
         connect_agent(w);
         run_for(w, 1000);
         ck_assert(reconcile_may_start_task(w->r, reconcile_task_at(w->r, 0), w->now.boot_ms));
+        task_stop((struct task *)(uintptr_t)t, "named to be stopped");
+        ck_assert(!reconcile_may_start_task(w->r, t, w->now.boot_ms));
         world_close(w);
         free(w);
     }
