@@ -49,7 +49,8 @@ static struct grpc_channel *channel_of(struct worker *w)
     struct grpc_channel_options options = {
         .target = l->config.endpoints.items[w->endpoint],
         .tls = l->tls,
-        .connect_ms = 1000,
+        /* All of them connect at once; one that gives up halfway only begins again. */
+        .connect_ms = (unsigned)(1000 + 10 * l->config.workers),
         .backoff_min_ms = 50,
         .backoff_max_ms = 500,
         .keepalive_ms = 1000,
