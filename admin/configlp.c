@@ -224,9 +224,12 @@ static bool make_program(struct solver *s)
 static bool improve(struct solver *s, bool *ret_ok)
 {
     uint32_t n[CONFIGLP_SHAPES_MAX];
-    REAL *duals;
+    REAL *found, duals[CONFIGLP_SHAPES_MAX * 2];
     bool added = false;
-    *ret_ok = get_ptr_sensitivity_rhs(s->lp, &duals, NULL, NULL) == TRUE;
+    *ret_ok = get_ptr_sensitivity_rhs(s->lp, &found, NULL, NULL) == TRUE;
+    if (*ret_ok) { /* They are gone with the first column that is added. */
+        memcpy(duals, found, (s->n_shapes + s->n_kinds) * sizeof *duals);
+    }
     for (uint32_t k = 0; k < s->n_kinds && *ret_ok; k++) {
         double worth = price(s, &s->kinds[k], duals, n);
         if (worth + duals[s->n_shapes + k] > 1 + GAIN) {

@@ -51,7 +51,11 @@ static void set_constraints(struct api_call *c, const struct service *row, Ecs__
             [CONSTRAINT_MAX_PER_INSTANCE] =
                 ECS__V1__PLACEMENT_CONSTRAINT_TYPE__VALUE__maxPerInstance,
         };
-        API_SET(p, type, types[row->constraints[i].type]);
+        uint8_t type = row->constraints[i].type;
+        API_SET(p, type,
+                type < sizeof types / sizeof types[0]
+                    ? types[type]
+                    : ECS__V1__PLACEMENT_CONSTRAINT_TYPE__VALUE__memberOf);
         p->expression = api_text(c, row->constraints[i].expression);
         m->placement_constraints[m->n_placement_constraints++] = p;
     }

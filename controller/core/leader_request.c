@@ -134,7 +134,9 @@ static uint32_t add_constraints(struct place_constraint *to, const struct constr
             [CONSTRAINT_MAX_PER_INSTANCE] = PLACE_MAX_PER_INSTANCE,
         };
         uint64_t most = 1;
-        to[i].kind = kinds[v[i].type];
+        /* Rows may hold what no API accepts; an expression that does not parse is told. */
+        to[i].kind =
+            v[i].type < sizeof kinds / sizeof kinds[0] ? kinds[v[i].type] : PLACE_MEMBER_OF;
         if (to[i].kind == PLACE_MAX_PER_INSTANCE) {
             (void)str_u64(v[i].expression, &most); /* It was one when it was accepted. */
         }
