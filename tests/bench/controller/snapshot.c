@@ -595,7 +595,7 @@ int main(int argc, char **argv)
     assert(shared != MAP_FAILED);
     report_open(&r, "snapshot", argc, argv);
     shared->shape = r.quick ? (struct shape){200, 20000, 100, 5000, 2, 20000}
-                            : (struct shape){9900, 200000, 1000, 20000, 15, 1000000};
+                            : (struct shape){8500, 200000, 1000, 20000, 15, 1000000};
     (void)snprintf(shared->dir, sizeof shared->dir, "%s/bench-snapshot-XXXXXX",
                    access("/var/tmp", W_OK) == 0 ? "/var/tmp" : "/tmp");
     if (mkdtemp(shared->dir) == NULL) {
