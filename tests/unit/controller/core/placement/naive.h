@@ -79,7 +79,7 @@ struct want { /* A request, with the memory behind it. */
 
 /* --- adding up -------------------------------------------------------------------------------- */
 
-static struct view_free naive_free(const struct world *w, uint32_t node)
+static inline struct view_free naive_free(const struct world *w, uint32_t node)
 {
     const struct view_node *v = &w->nodes[node].view;
     struct view_free f = {(int32_t)v->cpu, (int32_t)v->memory_mib, (int32_t)v->gpus, 0};
@@ -95,7 +95,7 @@ static struct view_free naive_free(const struct world *w, uint32_t node)
     return f;
 }
 
-static uint32_t naive_group_on(const struct world *w, int group, uint32_t node)
+static inline uint32_t naive_group_on(const struct world *w, int group, uint32_t node)
 {
     uint32_t n = 0;
     for (int i = 0; i < N_TASKS && groups[group][0] != '\0'; i++) {
@@ -105,7 +105,8 @@ static uint32_t naive_group_on(const struct world *w, int group, uint32_t node)
 }
 
 /* Marks every port in use on the node; false when one is marked twice. */
-static bool naive_ports(const struct world *w, uint32_t node, bool used[VIEW_PROTO_N][PORT_END])
+static inline bool naive_ports(const struct world *w, uint32_t node,
+                               bool used[VIEW_PROTO_N][PORT_END])
 {
     const struct node *n = &w->nodes[node];
     bool ok = true;
@@ -128,7 +129,7 @@ static bool naive_ports(const struct world *w, uint32_t node, bool used[VIEW_PRO
 
 /* --- feasible? -------------------------------------------------------------------------------- */
 
-static bool naive_wish(const struct world *w, const struct want *q, int i, uint32_t node)
+static inline bool naive_wish(const struct world *w, const struct want *q, int i, uint32_t node)
 {
     const struct node *n = &w->nodes[node];
     switch (q->wishes[i]) {
@@ -158,7 +159,7 @@ static bool naive_wish(const struct world *w, const struct want *q, int i, uint3
 }
 
 /* Our requests have at most one dynamic range per protocol, so counting is exact. */
-static bool naive_ports_fit(const struct world *w, const struct want *q, uint32_t node)
+static inline bool naive_ports_fit(const struct world *w, const struct want *q, uint32_t node)
 {
     static bool used[VIEW_PROTO_N][PORT_END];
     const struct view_node *v = &w->nodes[node].view;
@@ -192,7 +193,7 @@ static bool naive_ports_fit(const struct world *w, const struct want *q, uint32_
     return true;
 }
 
-static bool naive_listed(const uint32_t *list, uint32_t n, uint32_t slot)
+static inline bool naive_listed(const uint32_t *list, uint32_t n, uint32_t slot)
 {
     for (uint32_t i = 0; i < n; i++) {
         if (list[i] == slot) {
@@ -202,7 +203,8 @@ static bool naive_listed(const uint32_t *list, uint32_t n, uint32_t slot)
     return false;
 }
 
-static enum place_reason naive_reason(const struct world *w, const struct want *q, uint32_t node)
+static inline enum place_reason naive_reason(const struct world *w, const struct want *q,
+                                             uint32_t node)
 {
     const struct place_request *r = &q->request;
     const struct node *n = &w->nodes[node];
@@ -246,7 +248,8 @@ static enum place_reason naive_reason(const struct world *w, const struct want *
 /* --- scarce? ---------------------------------------------------------------------------------- */
 
 /* Would the request's rules about kinds of nodes admit it? *ret_any: has it any? */
-static bool naive_kind(const struct world *w, const struct want *q, uint32_t node, bool *ret_any)
+static inline bool naive_kind(const struct world *w, const struct want *q, uint32_t node,
+                              bool *ret_any)
 {
     const struct place_request *r = &q->request;
     const struct node *n = &w->nodes[node];
@@ -266,7 +269,7 @@ static bool naive_kind(const struct world *w, const struct want *q, uint32_t nod
 }
 
 /* Add what one demand makes of it, in thousandths. */
-static void naive_scarcity(struct world *w, const struct want *q, uint64_t n_tasks)
+static inline void naive_scarcity(struct world *w, const struct want *q, uint64_t n_tasks)
 {
     const struct place_request *r = &q->request;
     uint64_t all = 0, admitted = 0;
@@ -294,8 +297,8 @@ static void naive_scarcity(struct world *w, const struct want *q, uint64_t n_tas
 
 #define N_SCORES 11
 
-static uint64_t naive_spread(const struct world *w, const struct want *q, struct str attribute,
-                             uint32_t node)
+static inline uint64_t naive_spread(const struct world *w, const struct want *q,
+                                    struct str attribute, uint32_t node)
 {
     uint64_t n = 0;
     bool by_zone = str_eqc(attribute, VIEW_ATTRIBUTE_ZONE);
@@ -311,8 +314,8 @@ static uint64_t naive_spread(const struct world *w, const struct want *q, struct
 }
 
 /* The criteria in order; random ones count as equal, and what follows them too. */
-static void naive_score(const struct world *w, const struct want *q, uint32_t node,
-                        uint64_t score[N_SCORES], bool *ret_random)
+static inline void naive_score(const struct world *w, const struct want *q, uint32_t node,
+                               uint64_t score[N_SCORES], bool *ret_random)
 {
     const struct place_request *r = &q->request;
     struct view_free f = naive_free(w, node);
@@ -341,7 +344,7 @@ static void naive_score(const struct world *w, const struct want *q, uint32_t no
 }
 
 /* Is the node the right answer (or one of them, where chance decides)? */
-static bool naive_is_best(const struct world *w, const struct want *q, uint32_t node)
+static inline bool naive_is_best(const struct world *w, const struct want *q, uint32_t node)
 {
     uint64_t mine[N_SCORES], other[N_SCORES];
     bool random = false;
@@ -365,12 +368,12 @@ static bool naive_is_best(const struct world *w, const struct want *q, uint32_t 
 
 /* --- drawing ---------------------------------------------------------------------------------- */
 
-static int below(struct prng *p, int n)
+static inline int below(struct prng *p, int n)
 {
     return (int)prng_below(p, (uint64_t)n);
 }
 
-static void draw_node(struct world *w, struct prng *p, uint32_t i)
+static inline void draw_node(struct world *w, struct prng *p, uint32_t i)
 {
     struct node *n = &w->nodes[i];
     struct id id = n->view.id;
@@ -408,7 +411,7 @@ static void draw_node(struct world *w, struct prng *p, uint32_t i)
     };
 }
 
-static void draw_wish(struct want *q, struct prng *p, int i)
+static inline void draw_wish(struct want *q, struct prng *p, int i)
 {
     enum wish wish = (enum wish)below(p, WISH_N);
     int arg = below(p, 3);
@@ -459,7 +462,7 @@ static void draw_wish(struct want *q, struct prng *p, int i)
         (struct place_constraint){.kind = PLACE_MEMBER_OF, .expression = str_of(text)};
 }
 
-static void draw_ports(struct want *q, struct prng *p)
+static inline void draw_ports(struct want *q, struct prng *p)
 {
     static const int likely[] = {0, 0, 0, 1, 1, 2, 4};
     uint32_t n = (uint32_t)likely[below(p, 7)];
@@ -486,7 +489,7 @@ static void draw_ports(struct want *q, struct prng *p)
     }
 }
 
-static void draw_strategies(struct want *q, struct prng *p, bool may_random)
+static inline void draw_strategies(struct want *q, struct prng *p, bool may_random)
 {
     uint32_t n = (uint32_t)below(p, 4);
     q->request.strategies = q->strategies;
@@ -505,7 +508,7 @@ static void draw_strategies(struct want *q, struct prng *p, bool may_random)
 }
 
 /* A random slot of a live node, or VIEW_NONE. */
-static uint32_t draw_slot(const struct world *w, struct prng *p)
+static inline uint32_t draw_slot(const struct world *w, struct prng *p)
 {
     for (int tries = 0; tries < 100; tries++) {
         int i = below(p, N_NODES);
@@ -516,7 +519,7 @@ static uint32_t draw_slot(const struct world *w, struct prng *p)
     return VIEW_NONE;
 }
 
-static void draw_lists(struct want *q, const struct world *w, struct prng *p)
+static inline void draw_lists(struct want *q, const struct world *w, struct prng *p)
 {
     for (int i = 0; i < 4 && below(p, 2) == 0; i++) {
         uint32_t slot = draw_slot(w, p);
@@ -536,7 +539,7 @@ static void draw_lists(struct want *q, const struct world *w, struct prng *p)
     }
 }
 
-static void draw_want(struct want *q, const struct world *w, struct prng *p, bool may_random)
+static inline void draw_want(struct want *q, const struct world *w, struct prng *p, bool may_random)
 {
     memset(q, 0, sizeof *q);
     q->group = below(p, N_GROUPS);
