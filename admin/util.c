@@ -190,10 +190,14 @@ json_t *constraints_of(const struct args *args)
     const char *text;
     for (int i = 0; (text = args_nth(args, "constraint", i)) != NULL; i++) {
         static const char most[] = "maxPerInstance:";
+        static const char priority[] = "priority:";
         json_t *one = strcmp(text, "distinctInstance") == 0 ? json_pack("{s:s}", "type", text)
                       : strncmp(text, most, sizeof most - 1) == 0
                           ? json_pack("{s:s, s:s}", "type", "maxPerInstance", "expression",
                                       text + sizeof most - 1)
+                      : strncmp(text, priority, sizeof priority - 1) == 0
+                          ? json_pack("{s:s, s:s}", "type", "priority", "expression",
+                                      text + sizeof priority - 1)
                           : json_pack("{s:s, s:s}", "type", "memberOf", "expression", text);
         (void)json_array_append_new(list, one);
     }

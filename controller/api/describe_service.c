@@ -50,6 +50,7 @@ static void set_constraints(struct api_call *c, const struct service *row, Ecs__
             [CONSTRAINT_MEMBER_OF] = ECS__V1__PLACEMENT_CONSTRAINT_TYPE__VALUE__memberOf,
             [CONSTRAINT_MAX_PER_INSTANCE] =
                 ECS__V1__PLACEMENT_CONSTRAINT_TYPE__VALUE__maxPerInstance,
+            [CONSTRAINT_PRIORITY] = ECS__V1__PLACEMENT_CONSTRAINT_TYPE__VALUE__priority,
         };
         uint8_t type = row->constraints[i].type;
         API_SET(p, type,

@@ -100,7 +100,7 @@ static int decide(struct api_call *c, const struct run_request *r, struct run_st
     }
     take_failures(c, s, r, &d, s->failures.n);
     s->n_planned = d.command.u.plan.n_tasks;
-    if (s->n_planned == 0) {
+    if (s->n_planned == 0 && d.command.u.plan.n_stops == 0) {
         return 1;
     }
     *cmd = d.command;

@@ -181,45 +181,79 @@ int valid_tags_merge(struct api_call *c, const struct tags *a, const struct tags
 /* --- placement ---------------------------------------------------------------------------------
  */
 
-int valid_constraints(struct api_call *c, Ecs__V1__PlacementConstraint *const *v, size_t n,
-                      struct constraint **ret, uint32_t *ret_n)
+static int check_priority(struct api_call *c, struct str expression, size_t i)
+{
+    uint64_t priority;
+    if (!str_u64(expression, &priority) || priority < PRIORITY_MIN || priority > PRIORITY_MAX) {
+        return api_fail(c, API_INVALID_PARAMETER,
+                        "placementConstraints[%zu]: the expression of priority must be a number "
+                        "from %d to %d",
+                        i, PRIORITY_MIN, PRIORITY_MAX);
+    }
+    return 0;
+}
+
+static int read_constraint(struct api_call *c, const Ecs__V1__PlacementConstraint *v, size_t i,
+                           struct constraint *ret)
 {
     static const struct {
         const char *word;
         uint8_t type;
+        uint8_t level; /* From which feature level on. */
     } types[] = {
         [ECS__V1__PLACEMENT_CONSTRAINT_TYPE__VALUE__distinctInstance] =
-            {"distinctInstance", CONSTRAINT_DISTINCT_INSTANCE},
-        [ECS__V1__PLACEMENT_CONSTRAINT_TYPE__VALUE__memberOf] = {"memberOf", CONSTRAINT_MEMBER_OF},
+            {"distinctInstance", CONSTRAINT_DISTINCT_INSTANCE, 0},
+        [ECS__V1__PLACEMENT_CONSTRAINT_TYPE__VALUE__memberOf] = {"memberOf", CONSTRAINT_MEMBER_OF,
+                                                                 0},
         [ECS__V1__PLACEMENT_CONSTRAINT_TYPE__VALUE__maxPerInstance] = {"maxPerInstance",
-                                                                       CONSTRAINT_MAX_PER_INSTANCE},
+                                                                       CONSTRAINT_MAX_PER_INSTANCE,
+                                                                       FEATURE_MAX_PER_INSTANCE},
+        [ECS__V1__PLACEMENT_CONSTRAINT_TYPE__VALUE__priority] = {"priority", CONSTRAINT_PRIORITY,
+                                                                 FEATURE_PRIORITY},
     };
-    uint32_t level = store_meta(api_store(c))->feature_level;
+    struct err err = {0};
+    struct place_constraint parsed;
+    size_t type = (size_t)v->type;
+    if (!v->has_type || type >= sizeof types / sizeof types[0] || types[type].word == NULL) {
+        return api_fail(c, API_INVALID_PARAMETER, "placementConstraints[%zu].type is missing.", i);
+    }
+    *ret = (struct constraint){types[type].type, str_of(v->expression)};
+    if (store_meta(api_store(c))->feature_level < types[type].level) {
+        return api_fail(c, API_PARAMETER_STATE,
+                        "placementConstraints[%zu]: %s waits until the upgrade of the controllers "
+                        "is finalized.",
+                        i, types[type].word);
+    }
+    if (ret->type == CONSTRAINT_PRIORITY) {
+        return check_priority(c, ret->expression, i);
+    }
+    if (place_constraint_read(api_mem(c->api), str_of(types[type].word), ret->expression, &parsed,
+                              &err) != 0) {
+        return api_fail(c, API_INVALID_PARAMETER, "placementConstraints[%zu]: %s", i, err.text);
+    }
+    return 0;
+}
+
+int valid_constraints(struct api_call *c, Ecs__V1__PlacementConstraint *const *v, size_t n,
+                      struct constraint **ret, uint32_t *ret_n)
+{
     struct constraint *to = arena_array(&c->arena, n, sizeof *to);
+    uint32_t n_priorities = 0;
     if (n > LIMIT_PLACEMENT_CONSTRAINTS) {
         return api_fail(c, API_INVALID_PARAMETER, "placementConstraints can have at most %d items.",
                         LIMIT_PLACEMENT_CONSTRAINTS);
     }
     for (size_t i = 0; i < n; i++) {
-        struct err err = {0};
-        struct place_constraint parsed;
-        size_t type = (size_t)v[i]->type;
-        if (!v[i]->has_type || type >= sizeof types / sizeof types[0] || types[type].word == NULL) {
-            return api_fail(c, API_INVALID_PARAMETER, "placementConstraints[%zu].type is missing.",
-                            i);
+        int rv = read_constraint(c, v[i], i, &to[i]);
+        if (rv != 0) {
+            return rv;
         }
-        to[i].type = types[type].type;
-        to[i].expression = str_of(v[i]->expression);
-        if (to[i].type == CONSTRAINT_MAX_PER_INSTANCE && level < FEATURE_MAX_PER_INSTANCE) {
-            return api_fail(c, API_PARAMETER_STATE,
-                            "placementConstraints[%zu]: maxPerInstance waits until the upgrade of "
-                            "the controllers is finalized.",
-                            i);
-        }
-        if (place_constraint_read(api_mem(c->api), str_of(types[type].word), to[i].expression,
-                                  &parsed, &err) != 0) {
-            return api_fail(c, API_INVALID_PARAMETER, "placementConstraints[%zu]: %s", i, err.text);
-        }
+        n_priorities += to[i].type == CONSTRAINT_PRIORITY;
+    }
+    if (n_priorities > 1) {
+        return api_fail(c, API_INVALID_PARAMETER,
+                        "placementConstraints: priority can be given once, not %u times.",
+                        n_priorities);
     }
     *ret = to;
     *ret_n = (uint32_t)n;

@@ -120,6 +120,7 @@ struct plan_task {
     uint32_t node;
     uint64_t deployment;
     uint8_t launch_type;
+    uint8_t priority; /* 0: PRIORITY_DEFAULT. */
     uint32_t cpu;
     uint32_t memory;
     uint32_t gpus;

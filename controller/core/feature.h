@@ -10,6 +10,7 @@
  *   2  CMD_IDENTITY
  *   3  meta.fenced, CMD_UNFENCE
  *   4  CONSTRAINT_MAX_PER_INSTANCE
+ *   5  CONSTRAINT_PRIORITY
  */
 #ifndef CONTROLLER_CORE_FEATURE_H
 #define CONTROLLER_CORE_FEATURE_H
@@ -18,9 +19,10 @@
 
 #include <stdint.h>
 
-#define FEATURE_LEVEL            4u /* Of this program. */
+#define FEATURE_LEVEL            5u /* Of this program. */
 #define FEATURE_FENCE            3u
 #define FEATURE_MAX_PER_INSTANCE 4u
+#define FEATURE_PRIORITY         5u
 
 /* The level from which on a command may be proposed. */
 static inline uint32_t feature_of_command(uint8_t kind)

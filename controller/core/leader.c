@@ -53,6 +53,7 @@ static void follow_service(struct leader *l, uint32_t slot)
     if (row == NULL || row->status == SERVICE_INACTIVE) {
         if (v != NULL) {
             leader_cluster_get(l, v->cluster)->unweighed = true;
+            leader_holds_release(l, leader_cluster_get(l, v->cluster), &v->holds);
             list_remove(&v->queue);
             list_remove(&v->in_daemons);
             list_remove(&v->in_stuck);
@@ -65,6 +66,7 @@ static void follow_service(struct leader *l, uint32_t slot)
         v = table_add(&l->services, slot);
         *v = (struct leader_service){
             .slot = slot, .cluster = row->cluster, .daemon = row->scheduling == SCHEDULING_DAEMON};
+        leader_holds_init(&v->holds, slot, LEADER_FIRM);
         list_init(&v->queue);
         list_init(&v->in_daemons);
         list_init(&v->in_stuck);
@@ -110,6 +112,7 @@ struct leader *leader_begin(const struct store *store, const struct leader_setti
     list_init(&l->dirty_daemons);
     list_init(&l->busy);
     list_init(&l->busy_nodes);
+    list_init(&l->cleared);
     list_init(&l->reserved);
     arena_init(&l->scratch, mem);
     heap_init(&l->timers, mem);
@@ -149,6 +152,18 @@ void leader_close(struct leader *l)
     for (uint32_t i = 0; i < l->clusters.high; i++) {
         struct leader_cluster *c = leader_cluster_at(l, i);
         if (c != NULL) {
+            leader_runs_expire(l, c, INT64_MAX);
+        }
+    }
+    for (uint32_t i = 0; i < l->services.high; i++) {
+        struct leader_service *v = leader_service_at(l, i);
+        if (v != NULL) {
+            leader_holds_release(l, leader_cluster_get(l, v->cluster), &v->holds);
+        }
+    }
+    for (uint32_t i = 0; i < l->clusters.high; i++) {
+        struct leader_cluster *c = leader_cluster_at(l, i);
+        if (c != NULL) {
             view_close(c->view);
         }
     }
@@ -170,10 +185,27 @@ void leader_set_managed_tags(struct leader *l, leader_managed_tags managed_tags)
 /* --- following the store -------------------------------------------------------------------------
  */
 
+/* Where a node is drained, daemons go when nothing else is left. */
+static void mark_last_daemons(struct leader *l, const struct task *t)
+{
+    const struct leader_cluster *c = leader_cluster_at(l, t->cluster);
+    const struct leader_node *n = leader_node_at(l, t->node);
+    struct list *it;
+    if (c == NULL || n == NULL || !n->draining) {
+        return;
+    }
+    list_each (it, &c->daemons) {
+        leader_mark(l, container_of(it, struct leader_service, in_daemons)->slot);
+    }
+}
+
 static void follow_task(struct leader *l, uint32_t slot)
 {
     const struct task *t = store_task(l->store, slot);
     leader_view_task(l, slot);
+    if (t != NULL && t->status == TASK_STOPPED) {
+        mark_last_daemons(l, t);
+    }
     if (t != NULL && !(PLANTED(MARK_DROPPED) && t->status == TASK_STOPPED)) {
         leader_mark(l, t->service);
     }
@@ -243,6 +275,9 @@ void leader_settle(struct leader *l)
         v->busy = false;
         enqueue(l, v);
     }
+    while (!list_empty(&l->cleared)) {
+        list_remove(l->cleared.next);
+    }
     while (!list_empty(&l->busy_nodes)) {
         struct leader_node *n = container_of(l->busy_nodes.next, struct leader_node, queue);
         list_remove(&n->queue);
@@ -254,6 +289,20 @@ void leader_settle(struct leader *l)
 
 /* --- passes --------------------------------------------------------------------------------------
  */
+
+/* Of the room kept for a RunTask. */
+static int64_t next_expiry(const struct leader *l)
+{
+    int64_t first = INT64_MAX;
+    for (uint32_t i = 0; i < l->clusters.high; i++) {
+        const struct leader_cluster *c = leader_cluster_at(l, i);
+        if (c != NULL && !list_empty(&c->runs)) {
+            int64_t until = container_of(c->runs.next, struct leader_run_wait, in_cluster)->until;
+            first = until < first ? until : first;
+        }
+    }
+    return first;
+}
 
 bool leader_dirty(const struct leader *l, int64_t now_ms, int64_t *ret_deadline_ms)
 {
@@ -268,6 +317,10 @@ bool leader_dirty(const struct leader *l, int64_t now_ms, int64_t *ret_deadline_
         int64_t look = l->seen_at + longest_pause(l) / 2;
         at = at < l->judge_at ? l->judge_at : at;
         at = at < look ? at : look;
+        deadline = at < deadline ? at : deadline;
+    }
+    if (l->n_runs > 0) {
+        int64_t at = next_expiry(l);
         deadline = at < deadline ? at : deadline;
     }
     *ret_deadline_ms = deadline;
@@ -286,6 +339,16 @@ static void wake_due(struct leader *l, int64_t now_ms)
     }
 }
 
+static void expire_runs(struct leader *l, int64_t now_ms)
+{
+    for (uint32_t i = 0; l->n_runs > 0 && i < l->clusters.high; i++) {
+        struct leader_cluster *c = leader_cluster_at(l, i);
+        if (c != NULL) {
+            leader_runs_expire(l, c, now_ms);
+        }
+    }
+}
+
 static bool is_empty(const struct cmd_plan *plan)
 {
     return plan->n_tasks == 0 && plan->n_stops == 0 && plan->n_services == 0;
@@ -296,6 +359,7 @@ static bool pass_service(struct leader_pass *pass, struct leader_service *v, str
 {
     struct leader *l = pass->l;
     struct leader_plan plan = {.pass = pass, .slot = v->slot};
+    uint32_t n_held;
     plan.service = store_service(l->store, v->slot);
     plan.cmd.cluster = v->cluster;
     v->dirty = false;
@@ -305,7 +369,12 @@ static bool pass_service(struct leader_pass *pass, struct leader_service *v, str
         leader_mark(l, v->slot);
         return false;
     }
+    n_held = v->holds.n;
+    leader_holds_release(l, leader_cluster_get(l, v->cluster), &v->holds);
     recon_service(&plan);
+    if (v->holds.n < n_held) {
+        leader_wake_stuck(l, leader_cluster_get(l, v->cluster), false);
+    }
     if (is_empty(&plan.cmd)) {
         if (plan.more) {
             leader_mark(l, v->slot);
@@ -339,6 +408,7 @@ uint32_t leader_pass(struct leader *l, int64_t now_ms, struct command *cmds, uin
     pass.seed = first_id;
     watch_clock(l, now_ms);
     wake_due(l, now_ms);
+    expire_runs(l, now_ms);
     if (n < n_max && recon_gc(l, now_ms, &cmds[n])) {
         n++;
     }

@@ -117,13 +117,15 @@ struct run_failure {   /* One entry of ECS's failures[]. */
 };
 
 struct run_decision {
-    struct command command;       /* A CMD_PLAN; propose it when n_tasks > 0. */
+    struct command command;       /* A CMD_PLAN; propose it when it has tasks or stops. */
     struct run_failure *failures; /* When fewer than count could be placed. */
     uint32_t n_failures;
 };
 
-/* Decide where the tasks go and reserve the room. Everything in *ret lives in the arena, which must
- * last until the command was encoded. Errors: ERR_INVALID for a constraint that does not parse. */
+/* Decide where the tasks go and reserve the room. Where there is none, tasks of lower priority may
+ * be stopped, and what they leave is kept for the same request for a while. Everything in *ret
+ * lives in the arena, which must last until the command was encoded. Errors: ERR_INVALID for a
+ * constraint that does not parse. */
 int leader_run(struct leader *l, const struct run_request *request, int64_t now_ms,
                struct arena *arena, struct run_decision *ret, struct err *err);
 

@@ -26,12 +26,42 @@ struct leader_cluster {
     bool unweighed;       /* Services or nodes changed since scarcity was worked out. */
     struct list daemons;  /* leader_service.in_daemons. */
     struct list stuck;    /* leader_service.in_stuck: those that found no room for a task. */
+    struct list holders;  /* leader_holds.in_cluster: those that keep room. */
+    struct list runs;     /* leader_run_wait.in_cluster, oldest first. */
     struct list reserved; /* In leader.reserved while the view holds reservations. */
+};
+
+/* Room that is kept on nodes for tasks that will come there: it is taken in the view and nowhere
+ * else, so that nobody else is placed there. Worked out anew whenever their owner is looked at. */
+#define LEADER_FIRM UINT8_MAX
+
+struct leader_hold {
+    uint32_t view_slot;
+    struct view_take take; /* Without ports; its group is that of the holds. */
+};
+
+struct leader_holds {
+    struct list in_cluster;
+    uint32_t service; /* To be looked at again when others get the room; SLOT_NONE: a RunTask's. */
+    uint8_t priority; /* Of those tasks; LEADER_FIRM: nobody's is higher. */
+    struct leader_hold *v;
+    uint32_t n;
+    uint32_t cap;
+    uint32_t group; /* Open in the view while there are any. */
+};
+
+/* A RunTask that had tasks stopped and is to be sent again. */
+struct leader_run_wait {
+    struct list in_cluster;
+    uint64_t key; /* What it asked for. */
+    int64_t until;
+    struct leader_holds holds;
 };
 
 struct leader_service {
     uint32_t slot;
     uint32_t cluster;
+    struct leader_holds holds;
     bool dirty;
     bool busy;        /* A plan for it is in flight: decide nothing until it was settled. */
     int64_t tried_at; /* When it last found no room. */
@@ -46,6 +76,21 @@ struct leader_service {
     struct heap_node timer; /* In leader.timers: when to look again. */
 };
 
+/* What tasks hold of a node, by how easily they go: those that are being stopped, then by
+ * priority. */
+#define LEADER_BANDS 9
+
+static inline uint32_t leader_band_of(uint8_t priority)
+{
+    return 1 + priority * (LEADER_BANDS - 1u) / (PRIORITY_MAX + 1u);
+}
+
+struct leader_band {
+    uint32_t cpu;
+    uint32_t memory;
+    uint32_t gpus;
+};
+
 struct leader_node {
     uint32_t slot;
     uint32_t cluster;
@@ -55,7 +100,9 @@ struct leader_node {
     bool busy;        /* Given up, in flight. */
     uint64_t session; /* As last seen. */
     int64_t heard_at;
-    struct list queue;         /* In leader.busy_nodes. */
+    struct list queue;      /* In leader.busy_nodes. */
+    struct list in_cleared; /* In leader.cleared: tasks of it are stopped by a plan in flight. */
+    struct leader_band bands[LEADER_BANDS];
     struct heap_node deadline; /* In leader.silence. */
 };
 
@@ -73,12 +120,14 @@ struct leader {
     struct table clusters;
     struct table services;
     struct table nodes;
-    uint8_t *taken; /* By task slot: the view knows the task. */
+    uint8_t *taken; /* By task slot: 0, or the view knows the task, in band taken - 1. */
     uint32_t n_taken;
     struct list dirty; /* Services, in the order in which they became so. DAEMONs have their own: */
     struct list dirty_daemons; /* they come first, so that their nodes have room for them. */
     struct list busy;
     struct list busy_nodes;
+    struct list cleared;        /* Nodes. */
+    uint32_t n_runs;            /* leader_run_wait of all clusters. */
     struct list reserved;       /* Clusters. */
     struct heap timers;         /* leader_service.timer, by time. */
     struct heap silence;        /* leader_node.deadline, by time. */
@@ -136,6 +185,10 @@ void leader_view_settle_all(struct leader *l);
 /* Before anything is placed: which nodes are scarce follows from services and nodes. */
 void leader_view_weigh(struct leader *l, struct leader_cluster *c);
 
+/* Room was made: services that found none may look again, though not at every single task (unless
+ * at_once); those that had it made do. */
+void leader_wake_stuck(struct leader *l, struct leader_cluster *c, bool at_once);
+
 /* The view now holds reservations. */
 void leader_view_reserved(struct leader *l, struct leader_cluster *c);
 
@@ -173,6 +226,11 @@ int leader_service_request(const struct leader *l, const struct service *v, uint
 void leader_bind(const struct taskdef *def, const struct place_run *run, struct plan_task *item,
                  struct arena *arena);
 
+/* The priority that constraints ask for; as rows have it (0: the default); that of a task. */
+uint8_t leader_priority(const struct constraint *constraints, uint32_t n);
+uint8_t leader_priority_row(uint8_t priority);
+uint8_t leader_priority_of(const struct task *t);
+
 /* Copies that live in the arena. */
 struct str leader_copy(struct str text, struct arena *arena);
 struct tags leader_copy_tags(struct tags tags, struct arena *arena);
@@ -180,6 +238,48 @@ struct tags leader_copy_tags(struct tags tags, struct arena *arena);
 /* What the tasks of a service are tagged with: propagated tags, then managed ones. */
 struct tags leader_service_tags(const struct leader *l, const struct service *v,
                                 struct arena *arena);
+
+/* --- leader_hold.c: room that is kept ------------------------------------------------------------
+ */
+
+void leader_holds_init(struct leader_holds *h, uint32_t service, uint8_t priority);
+
+/* Keep room for one task of the request on a node. */
+void leader_hold(struct leader *l, struct leader_cluster *c, struct leader_holds *h,
+                 const struct place_request *request, uint32_t view_slot);
+
+/* Give up all of it. */
+void leader_holds_release(struct leader *l, struct leader_cluster *c, struct leader_holds *h);
+
+/* What is kept for tasks of lower priority is given up: those of this priority are to be placed. */
+void leader_holds_yield(struct leader *l, struct leader_cluster *c, uint8_t priority);
+
+/* Nothing is kept on the node any more. */
+void leader_holds_leave(struct leader_cluster *c, uint32_t view_slot);
+
+/* The wait of a RunTask: made with its room kept until then, or the one there is (NULL: none),
+ * closed. leader_runs_expire() gives up those that were not sent again. */
+struct leader_run_wait *leader_run_wait(struct leader *l, struct leader_cluster *c, uint64_t key,
+                                        uint8_t priority, int64_t until);
+struct leader_run_wait *leader_run_waiting(const struct leader_cluster *c, uint64_t key);
+void leader_run_done(struct leader *l, struct leader_cluster *c, struct leader_run_wait *w);
+void leader_runs_expire(struct leader *l, struct leader_cluster *c, int64_t now_ms);
+
+/* --- leader_preempt.c ----------------------------------------------------------------------------
+ */
+
+struct leader_victims {
+    uint32_t *tasks; /* Slots, in the arena. */
+    uint32_t n;
+    uint32_t n_rooms; /* Tasks of the request for which there will be room, */
+    uint32_t node;    /* first on this node, a slot of the store. */
+};
+
+/* Choose tasks of lower priority, at most max, whose end makes room for up to n tasks of the
+ * request, and hold that room. Nodes whose tasks are being stopped already come first. */
+void leader_preempt(struct leader *l, struct leader_cluster *c, const struct place_request *request,
+                    uint8_t priority, uint32_t n, uint32_t max, struct leader_holds *holds,
+                    struct leader_victims *ret, struct arena *arena);
 
 /* --- one pass ------------------------------------------------------------------------------------
  */
@@ -201,8 +301,10 @@ struct leader_plan {
     struct cmd_plan cmd;
     uint32_t cap_tasks;
     uint32_t cap_stops;
-    bool more;       /* The budget was not enough: look again after this plan. */
-    bool complained; /* About lack of room, in this plan. */
+    bool more;          /* The budget was not enough: look again after this plan. */
+    bool complained;    /* About lack of room, in this plan. */
+    uint32_t n_coming;  /* Tasks for which room is being made, */
+    uint32_t n_victims; /* by so many of the stops. */
 };
 
 /* recon_service.c: what is wanted of one service, compared with what is. */
@@ -242,6 +344,7 @@ void recon_event_started(struct leader_plan *p, uint32_t from_task);
 void recon_event_stopped(struct leader_plan *p);
 void recon_event_not_placed(struct leader_plan *p, const char *because);
 void recon_event_inconsistent(struct leader_plan *p);
+void recon_event_preempts(struct leader_plan *p, uint32_t n_stopped, uint32_t n_tasks);
 void recon_event_steady(struct leader_plan *p);
 void recon_event_completed(struct leader_plan *p);
 void recon_event_disrupted(struct leader_plan *p);

@@ -125,25 +125,52 @@ void leader_bind(const struct taskdef *def, const struct place_run *run, struct 
 /* --- constraints and strategies ------------------------------------------------------------------
  */
 
+/* Returns how many there are for place(), to whose choice a priority is nothing. */
 static uint32_t add_constraints(struct place_constraint *to, const struct constraint *v, uint32_t n)
 {
+    uint32_t n_added = 0;
     for (uint32_t i = 0; i < n; i++) {
         static const enum place_constraint_kind kinds[] = {
             [CONSTRAINT_DISTINCT_INSTANCE] = PLACE_DISTINCT_INSTANCE,
             [CONSTRAINT_MEMBER_OF] = PLACE_MEMBER_OF,
             [CONSTRAINT_MAX_PER_INSTANCE] = PLACE_MAX_PER_INSTANCE,
         };
+        struct place_constraint *c = &to[n_added];
         uint64_t most = 1;
+        if (v[i].type == CONSTRAINT_PRIORITY) {
+            continue;
+        }
         /* Rows may hold what no API accepts; an expression that does not parse is told. */
-        to[i].kind =
-            v[i].type < sizeof kinds / sizeof kinds[0] ? kinds[v[i].type] : PLACE_MEMBER_OF;
-        if (to[i].kind == PLACE_MAX_PER_INSTANCE) {
+        c->kind = v[i].type < sizeof kinds / sizeof kinds[0] ? kinds[v[i].type] : PLACE_MEMBER_OF;
+        if (c->kind == PLACE_MAX_PER_INSTANCE) {
             (void)str_u64(v[i].expression, &most); /* It was one when it was accepted. */
         }
-        to[i].most = (uint32_t)most;
-        to[i].expression = to[i].kind == PLACE_MEMBER_OF ? v[i].expression : STR("");
+        c->most = (uint32_t)most;
+        c->expression = c->kind == PLACE_MEMBER_OF ? v[i].expression : STR("");
+        n_added++;
     }
-    return n;
+    return n_added;
+}
+
+uint8_t leader_priority(const struct constraint *constraints, uint32_t n)
+{
+    uint64_t priority = PRIORITY_DEFAULT;
+    for (uint32_t i = 0; i < n; i++) {
+        if (constraints[i].type == CONSTRAINT_PRIORITY) {
+            (void)str_u64(constraints[i].expression, &priority); /* Likewise. */
+        }
+    }
+    return (uint8_t)(priority < PRIORITY_MAX ? priority : PRIORITY_MAX);
+}
+
+uint8_t leader_priority_row(uint8_t priority)
+{
+    return priority == PRIORITY_DEFAULT ? 0 : priority;
+}
+
+uint8_t leader_priority_of(const struct task *t)
+{
+    return t->priority == 0 ? PRIORITY_DEFAULT : t->priority;
 }
 
 static int read_strategies(const struct leader_demand *d, struct place_strategy *to,

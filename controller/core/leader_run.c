@@ -1,17 +1,24 @@
 /* RunTask and StartTask: decided at once on the leader's newest state. */
 #include "common/base/buf.h"
 #include "common/base/buggify.h"
+#include "common/base/hash.h"
 #include "controller/core/leader_impl.h"
 
 #include <assert.h>
 
 #define EXPLAIN_NODES 10 /* Nodes named when there is no room. */
+#define VICTIMS_MAX   1000u
+#define WAITS_MAX     64u           /* RunTasks for which room is kept at a time, */
+#define WAIT_MS       (60 * 1000ll) /* and for how long. */
 
 struct run {
     struct leader *l;
     const struct run_request *request;
     struct leader_cluster *cluster;
     struct place_request place;
+    uint8_t priority;
+    uint64_t key; /* Of its wait. */
+    int64_t now_ms;
     struct arena *arena;
     struct run_decision *ret;
 };
@@ -43,6 +50,7 @@ static void add_task(struct run *r, const struct place_run *run)
         .taskdef = q->taskdef,
         .service = SLOT_NONE,
         .launch_type = q->launch_type,
+        .priority = leader_priority_row(r->priority),
         .cpu = q->cpu,
         .memory = q->memory,
         .gpus = q->gpus,
@@ -73,6 +81,43 @@ static int place_some(struct run *r, struct placement *placement, struct err *er
     return 0;
 }
 
+static void stop(struct run *r, uint32_t slot)
+{
+    struct cmd_plan *plan = &r->ret->command.u.plan;
+    plan->stops[plan->n_stops++] = (struct plan_stop){
+        slot, store_task(r->l->store, slot)->id, STOP_USER,
+        str_of(arena_printf(r->arena, "Preempted: a task of %.*s of priority %u needs the room",
+                            STR_ARG(r->request->group), r->priority))};
+}
+
+/* For n tasks that found no room: nobody waits for them here, so the request is to be sent again,
+ * and finds the room that was kept. */
+static void make_room(struct run *r, uint32_t n)
+{
+    struct leader_victims victims;
+    struct leader_run_wait *w;
+    if (r->l->n_runs >= WAITS_MAX) {
+        return;
+    }
+    w = leader_run_wait(r->l, r->cluster, r->key, r->priority, r->now_ms + WAIT_MS);
+    leader_preempt(r->l, r->cluster, &r->place, r->priority, n, VICTIMS_MAX, &w->holds, &victims,
+                   r->arena);
+    if (victims.n_rooms == 0) {
+        leader_run_done(r->l, r->cluster, w);
+        return;
+    }
+    r->ret->command.u.plan.stops =
+        arena_array(r->arena, victims.n, sizeof *r->ret->command.u.plan.stops);
+    for (uint32_t i = 0; i < victims.n; i++) {
+        stop(r, victims.tasks[i]);
+    }
+    fail(r, victims.node, STR("PREEMPTING"),
+         str_of(arena_printf(r->arena,
+                             "Tasks of lower priority are being stopped to make room for %u tasks "
+                             "(%u now); it is kept for a minute: send the request again.",
+                             victims.n_rooms, victims.n)));
+}
+
 static int run_anywhere(struct run *r, struct err *err)
 {
     struct placement placement;
@@ -88,6 +133,7 @@ static int run_anywhere(struct run *r, struct err *err)
     if (placement.n_why == 0) {
         fail(r, SLOT_NONE, STR("No Container Instances were found in your cluster."), STR(""));
     }
+    make_room(r, r->place.n_replicas - placement.n_placed);
     return 0;
 }
 
@@ -143,6 +189,19 @@ int leader_run_request(const struct leader *l, const struct run_request *q,
     return leader_request(&d, ret, arena, err);
 }
 
+/* What was kept for an earlier sending of the same request is its own now. */
+static void take_kept(struct run *r)
+{
+    const struct run_request *q = r->request;
+    struct leader_run_wait *w;
+    uint64_t key = hash_mix(hash_mix(q->taskdef, r->priority), q->launch_type);
+    r->key = hash_bytes(q->group.p, q->group.n, key);
+    w = leader_run_waiting(r->cluster, r->key);
+    if (w != NULL) {
+        leader_run_done(r->l, r->cluster, w);
+    }
+}
+
 static int prepare(struct run *r, struct err *err)
 {
     const struct run_request *q = r->request;
@@ -153,7 +212,7 @@ static int prepare(struct run *r, struct err *err)
     plan->cluster = q->cluster;
     plan->token = q->token;
     plan->tasks = arena_array(r->arena, count, sizeof *plan->tasks);
-    r->ret->failures = arena_array(r->arena, (size_t)n_failures + 1, sizeof *r->ret->failures);
+    r->ret->failures = arena_array(r->arena, (size_t)n_failures + 2, sizeof *r->ret->failures);
     return leader_run_request(r->l, q, &r->place, r->arena, err);
 }
 
@@ -161,9 +220,12 @@ int leader_run(struct leader *l, const struct run_request *request, int64_t now_
                struct arena *arena, struct run_decision *ret, struct err *err)
 {
     struct run_decision decision = {0};
-    struct run r = {.l = l, .request = request, .arena = arena, .ret = &decision};
+    struct run r = {.l = l, .request = request, .now_ms = now_ms, .arena = arena, .ret = &decision};
     int rv;
     r.cluster = leader_cluster_get(l, request->cluster);
+    r.priority = leader_priority(request->constraints, request->n_constraints);
+    take_kept(&r);
+    leader_holds_yield(l, r.cluster, r.priority);
     leader_view_weigh(l, r.cluster);
     decision.command.at_ms = now_ms;
     decision.command.seed = request->seed;

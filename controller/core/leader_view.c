@@ -2,6 +2,7 @@
 #include "controller/core/leader_impl.h"
 
 #include <assert.h>
+#include <string.h>
 
 struct leader_cluster *leader_cluster_get(struct leader *l, uint32_t slot)
 {
@@ -12,6 +13,8 @@ struct leader_cluster *leader_cluster_get(struct leader *l, uint32_t slot)
         c->view = view_open(l->mem);
         list_init(&c->daemons);
         list_init(&c->stuck);
+        list_init(&c->holders);
+        list_init(&c->runs);
         list_init(&c->reserved);
     }
     return c;
@@ -23,6 +26,7 @@ void leader_view_cluster(struct leader *l, uint32_t slot)
     struct leader_cluster *c = leader_cluster_at(l, slot);
     if (c != NULL && store_cluster(l->store, slot) == NULL) {
         assert(list_empty(&c->daemons) && list_empty(&c->stuck));
+        leader_runs_expire(l, c, INT64_MAX);
         list_remove(&c->reserved);
         view_close(c->view);
         table_remove(&l->clusters, slot);
@@ -115,11 +119,32 @@ struct view_take leader_take(const struct task *t, struct arena *arena)
     return take;
 }
 
-static void remember_taken(struct leader *l, uint32_t slot, bool taken)
+/* The band of what the task holds, counted from 1; 0: it holds nothing. */
+static uint8_t band_of(const struct task *t)
+{
+    if (t == NULL || t->status == TASK_STOPPED) {
+        return 0;
+    }
+    return t->desired == TASK_STOPPED ? 1 : (uint8_t)(1 + leader_band_of(leader_priority_of(t)));
+}
+
+static void count_band(struct leader_node *n, const struct task *t, uint8_t band, int sign)
+{
+    struct leader_band *b = &n->bands[band == 0 ? 0 : band - 1];
+    if (band == 0) {
+        return;
+    }
+    assert(sign > 0 || (b->cpu >= t->cpu && b->memory >= t->memory && b->gpus >= t->gpus));
+    b->cpu = sign > 0 ? b->cpu + t->cpu : b->cpu - t->cpu;
+    b->memory = sign > 0 ? b->memory + t->memory : b->memory - t->memory;
+    b->gpus = sign > 0 ? b->gpus + t->gpus : b->gpus - t->gpus;
+}
+
+static void remember_taken(struct leader *l, uint32_t slot, uint8_t taken)
 {
     if (slot >= l->n_taken) {
         uint32_t n = l->n_taken == 0 ? 1024 : l->n_taken;
-        if (!taken) {
+        if (taken == 0) {
             return;
         }
         while (n <= slot) {
@@ -131,18 +156,17 @@ static void remember_taken(struct leader *l, uint32_t slot, bool taken)
     l->taken[slot] = taken;
 }
 
-static bool is_taken(const struct leader *l, uint32_t slot)
+static uint8_t taken_of(const struct leader *l, uint32_t slot)
 {
-    return slot < l->n_taken && l->taken[slot] != 0;
+    return slot < l->n_taken ? l->taken[slot] : 0;
 }
 
-/* Room was made: services that found none may look again, though not at every single task. */
-static void wake_stuck(struct leader *l, struct leader_cluster *c, bool at_once)
+void leader_wake_stuck(struct leader *l, struct leader_cluster *c, bool at_once)
 {
     struct list *it;
     list_each (it, &c->stuck) {
         struct leader_service *v = container_of(it, struct leader_service, in_stuck);
-        if (at_once) {
+        if (at_once || v->holds.n > 0) {
             leader_mark(l, v->slot);
         } else {
             leader_wake_at(l, v, v->tried_at + LEADER_STUCK_MS);
@@ -153,25 +177,31 @@ static void wake_stuck(struct leader *l, struct leader_cluster *c, bool at_once)
 void leader_view_task(struct leader *l, uint32_t slot)
 {
     const struct task *t = store_task(l->store, slot);
-    bool holds = t != NULL && t->status != TASK_STOPPED;
+    uint8_t band = band_of(t);
+    uint8_t before = taken_of(l, slot);
     struct leader_node *node = t == NULL ? NULL : leader_node_at(l, t->node);
     struct leader_cluster *c;
     struct view_take take;
-    if (holds == is_taken(l, slot) || node == NULL || node->view_slot == VIEW_NONE) {
-        remember_taken(l, slot, holds && is_taken(l, slot));
+    if (band == before || node == NULL || node->view_slot == VIEW_NONE) {
+        remember_taken(l, slot, before == 0 ? 0 : band);
         return;
+    }
+    count_band(node, t, before, -1);
+    count_band(node, t, band, 1);
+    remember_taken(l, slot, band);
+    if (before > 0 && band > 0) {
+        return; /* It holds what it held. */
     }
     c = leader_cluster_get(l, node->cluster);
     arena_clear(&l->scratch);
     take = leader_take(t, &l->scratch);
-    if (holds) {
+    if (band > 0) {
         leader_view_settle(l, c);
         view_take(c->view, node->view_slot, &take);
     } else {
         view_give(c->view, node->view_slot, &take);
-        wake_stuck(l, c, false);
+        leader_wake_stuck(l, c, false);
     }
-    remember_taken(l, slot, holds);
 }
 
 /* --- nodes ---------------------------------------------------------------------------------------
@@ -223,13 +253,15 @@ static void forget_node(struct leader *l, struct leader_node *n)
     const struct node *node = store_node(l->store, n->slot);
     uint32_t task = node == NULL ? SLOT_NONE : node->first_task;
     if (n->view_slot != VIEW_NONE) {
+        leader_holds_leave(leader_cluster_get(l, n->cluster), n->view_slot);
         view_node_remove(leader_cluster_get(l, n->cluster)->view, n->view_slot);
         n->view_slot = VIEW_NONE;
     }
     while (task != SLOT_NONE) {
-        remember_taken(l, task, false);
+        remember_taken(l, task, 0);
         task = store_task(l->store, task)->on_node.next;
     }
+    memset(n->bands, 0, sizeof n->bands);
 }
 
 static void remove_node(struct leader *l, struct leader_node *n)
@@ -240,6 +272,7 @@ static void remove_node(struct leader *l, struct leader_node *n)
     c->n_draining -= n->draining;
     heap_remove(&l->silence, &n->deadline);
     list_remove(&n->queue);
+    list_remove(&n->in_cleared);
     table_remove(&l->nodes, n->slot);
 }
 
@@ -286,7 +319,7 @@ static void mark_services(struct leader *l, struct leader_cluster *c, const stru
     list_each (it, &c->daemons) {
         leader_mark(l, container_of(it, struct leader_service, in_daemons)->slot);
     }
-    wake_stuck(l, c, true);
+    leader_wake_stuck(l, c, true);
 }
 
 void leader_view_node(struct leader *l, uint32_t slot, int64_t now_ms)
@@ -310,6 +343,7 @@ void leader_view_node(struct leader *l, uint32_t slot, int64_t now_ms)
         n = table_add(&l->nodes, slot);
         *n = (struct leader_node){.slot = slot, .cluster = node->cluster, .view_slot = VIEW_NONE};
         list_init(&n->queue);
+        list_init(&n->in_cleared);
     }
     if (n->session != node->session || (node->connected && !n->connected)) {
         n->heard_at = now_ms;

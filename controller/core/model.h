@@ -104,14 +104,20 @@ struct port_mapping {
 
 struct constraint {
     uint8_t type;          /* enum constraint_type */
-    struct str expression; /* For memberOf; for maxPerInstance a number. */
+    struct str expression; /* For memberOf; for the others a number or nothing. */
 };
 
 enum constraint_type {
     CONSTRAINT_DISTINCT_INSTANCE = 0,
     CONSTRAINT_MEMBER_OF = 1,
     CONSTRAINT_MAX_PER_INSTANCE = 2, /* From feature level 4 on. */
+    CONSTRAINT_PRIORITY = 3,         /* A number; from feature level 5 on. */
 };
+
+/* Tasks of higher priority may have those of lower ones stopped to find room. */
+#define PRIORITY_MIN     1
+#define PRIORITY_MAX     100
+#define PRIORITY_DEFAULT 50
 
 struct strategy {
     uint8_t type;     /* enum strategy_type */
@@ -333,7 +339,8 @@ struct task {
     uint8_t launch_type;
     uint8_t stop_code; /* enum stop_code */
     uint8_t health;
-    uint32_t cpu; /* Reserved on the node (overrides applied). */
+    uint8_t priority; /* 0: PRIORITY_DEFAULT. */
+    uint32_t cpu;     /* Reserved on the node (overrides applied). */
     uint32_t memory;
     uint32_t gpus;
     uint64_t deployment; /* Id of the service's deployment that made it. */

@@ -22,6 +22,22 @@ static const char *scaling(const struct daemon *d)
                         (unsigned long long)d->plan->service->primary.id);
 }
 
+/* Does anything else run there? The daemon is the last to leave. */
+static bool is_last(const struct daemon *d, uint32_t node)
+{
+    const struct store *s = d->plan->pass->l->store;
+    uint32_t slot = store_node(s, node)->first_task;
+    while (slot != SLOT_NONE) {
+        const struct task *t = store_task(s, slot);
+        const struct service *v = t->service == SLOT_NONE ? NULL : store_service(s, t->service);
+        if (t->status != TASK_STOPPED && (v == NULL || v->scheduling != SCHEDULING_DAEMON)) {
+            return false;
+        }
+        slot = t->on_node.next;
+    }
+    return true;
+}
+
 /* Put every wanted task at its node; stop those on nodes that leave, and all but one of a node. */
 static void take_census(struct daemon *d)
 {
@@ -35,9 +51,10 @@ static void take_census(struct daemon *d)
         const struct leader_node *node = leader_node_at(l, t->node);
         uint32_t at = node == NULL ? VIEW_NONE : node->view_slot;
         if (t->status != TASK_STOPPED && t->desired == TASK_RUNNING && at != VIEW_NONE) {
-            if (recon_on_draining(d->plan, t) || d->task_on[at] != SLOT_NONE) {
+            bool draining = recon_on_draining(d->plan, t);
+            if (d->task_on[at] != SLOT_NONE || (draining && is_last(d, t->node))) {
                 recon_stop(d->plan, slot, scaling(d));
-            } else {
+            } else if (!draining) {
                 d->task_on[at] = slot;
                 d->n_running += t->status == TASK_RUNNING && t->health != HEALTH_UNHEALTHY;
             }
@@ -105,6 +122,23 @@ static void count_nodes(struct daemon *d, bool *eligible)
     }
 }
 
+/* Start the node's task, or keep the room for it: while starts are put off after failures, and
+ * while its predecessor stops. */
+static void start_or_keep(struct daemon *d, uint32_t at, bool may_start)
+{
+    struct leader_plan *p = d->plan;
+    struct leader *l = p->pass->l;
+    struct view_capacity has = view_capacity_of(d->cluster->view, at);
+    uint32_t before = p->cmd.n_tasks + p->n_coming;
+    if (may_start) {
+        recon_start_on(p, at);
+    }
+    if (p->cmd.n_tasks + p->n_coming == before && d->request.cpu <= has.cpu &&
+        d->request.memory_mib <= has.memory_mib && d->request.gpus <= has.gpus) {
+        leader_hold(l, d->cluster, &leader_service_at(l, p->slot)->holds, &d->request, at);
+    }
+}
+
 static void balance(struct daemon *d, const bool *eligible)
 {
     const struct service *v = d->plan->service;
@@ -119,9 +153,7 @@ static void balance(struct daemon *d, const bool *eligible)
         if (d->task_on[at] == SLOT_NONE) {
             may_start = asked ? may_start : recon_may_start(d->plan);
             asked = true;
-            if (may_start) {
-                recon_start_on(d->plan, at);
-            }
+            start_or_keep(d, at, may_start);
             continue;
         }
         t = store_task(d->plan->pass->l->store, d->task_on[at]);

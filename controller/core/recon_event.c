@@ -61,15 +61,22 @@ void recon_event_started(struct leader_plan *p, uint32_t from_task)
 void recon_event_stopped(struct leader_plan *p)
 {
     struct buf b;
-    uint32_t n = p->cmd.n_stops;
+    uint32_t n = p->cmd.n_stops - p->n_victims;
     char hex[ID_HEX_LEN + 1];
+    uint32_t n_named = 0;
+    if (n == 0) {
+        return; /* Others' tasks were told of. */
+    }
     buf_init(&b, p->pass->l->mem, LIMIT_EVENT);
     buf_printf(&b, "(service %s) has stopped %u running tasks:", name(p), n);
-    for (uint32_t i = 0; i < n && i < TASKS_NAMED; i++) {
-        id_hex(p->cmd.stops[i].id, hex);
-        buf_printf(&b, " (task %s)", hex);
+    for (uint32_t i = 0; i < p->cmd.n_stops && n_named < TASKS_NAMED; i++) {
+        if (store_task(p->pass->l->store, p->cmd.stops[i].task)->service == p->slot) {
+            id_hex(p->cmd.stops[i].id, hex);
+            buf_printf(&b, " (task %s)", hex);
+            n_named++;
+        }
     }
-    buf_printf(&b, n > TASKS_NAMED ? " and others." : ".");
+    buf_printf(&b, n > n_named ? " and others." : ".");
     say(p, str_of(arena_strdup(p->pass->arena, buf_cstr(&b))));
     buf_close(&b);
 }
@@ -112,6 +119,14 @@ void recon_event_inconsistent(struct leader_plan *p)
         }
     }
     say(p, str_of(text));
+}
+
+void recon_event_preempts(struct leader_plan *p, uint32_t n_stopped, uint32_t n_tasks)
+{
+    say(p, str_of(arena_printf(p->pass->arena,
+                               "(service %s) has %u tasks of lower priority stopped to make room "
+                               "for %u of its own.",
+                               name(p), n_stopped, n_tasks)));
 }
 
 void recon_event_steady(struct leader_plan *p)

@@ -95,6 +95,11 @@ void recon_stop(struct leader_plan *p, uint32_t task, const char *why)
 /* --- starting ------------------------------------------------------------------------------------
  */
 
+static uint8_t priority_of(const struct service *v)
+{
+    return leader_priority(v->constraints, v->n_constraints);
+}
+
 static void add_task(struct leader_plan *p, const struct place_request *request,
                      const struct place_run *run)
 {
@@ -111,6 +116,7 @@ static void add_task(struct leader_plan *p, const struct place_request *request,
         .service = p->slot,
         .deployment = v->primary.id,
         .launch_type = v->launch_type,
+        .priority = leader_priority_row(priority_of(v)),
         .cpu = request->cpu,
         .memory = request->memory_mib,
         .gpus = request->gpus,
@@ -123,6 +129,7 @@ static void add_task(struct leader_plan *p, const struct place_request *request,
     leader_bind(def, run, item, pass->arena);
 }
 
+/* because: NULL when there is nothing to say. */
 static void get_stuck(struct leader_plan *p, const char *because)
 {
     struct leader *l = p->pass->l;
@@ -131,16 +138,67 @@ static void get_stuck(struct leader_plan *p, const char *because)
         list_push(&leader_cluster_get(l, p->cmd.cluster)->stuck, &v->in_stuck);
     }
     v->tried_at = p->pass->now;
-    recon_event_not_placed(p, because);
+    if (because != NULL) {
+        recon_event_not_placed(p, because);
+    }
 }
 
-static void no_room(struct leader_plan *p, const struct placement *placement)
+/* n of them, for which none is being made either. */
+static void no_room(struct leader_plan *p, const struct placement *placement, uint32_t n)
 {
     struct buf b;
+    if (n == 0) {
+        get_stuck(p, NULL);
+        return;
+    }
     buf_init(&b, p->pass->l->mem, LIMIT_EVENT);
     place_event_text(leader_cluster_get(p->pass->l, p->cmd.cluster)->view, placement, &b);
     get_stuck(p, buf_cstr(&b));
     buf_close(&b);
+}
+
+static void add_victim(struct leader_plan *p, uint32_t task, uint8_t priority)
+{
+    const struct task *t = store_task(p->pass->l->store, task);
+    struct plan_stop *stop;
+    p->cmd.stops = grow(p, p->cmd.stops, p->cmd.n_stops, &p->cap_stops, sizeof *stop);
+    stop = &p->cmd.stops[p->cmd.n_stops];
+    p->cmd.n_stops++;
+    p->n_victims++;
+    p->pass->budget--;
+    *stop = (struct plan_stop){
+        task, t->id, STOP_SERVICE_SCHEDULER,
+        str_of(arena_printf(p->pass->arena,
+                            "Preempted: (service %.*s) of priority %u needs the room",
+                            STR_ARG(p->service->name), priority))};
+}
+
+/* Of n tasks that found no room, those that the service is short of may have tasks of lower
+ * priority stopped; replacements of tasks that run still may not. */
+static void make_room(struct leader_plan *p, const struct place_request *request, uint32_t n)
+{
+    struct leader_pass *pass = p->pass;
+    const struct service *v = p->service;
+    struct leader_cluster *c = leader_cluster_get(pass->l, p->cmd.cluster);
+    struct leader_holds *holds = &leader_service_at(pass->l, p->slot)->holds;
+    uint8_t priority = priority_of(v);
+    uint64_t have = (uint64_t)v->n_wanted + p->cmd.n_tasks + p->n_coming;
+    uint64_t shortage = v->desired > have ? v->desired - have : 0;
+    struct leader_victims victims;
+    shortage = v->scheduling == SCHEDULING_DAEMON ? 1 : shortage;
+    if (shortage == 0) {
+        return;
+    }
+    holds->priority = v->scheduling == SCHEDULING_DAEMON ? LEADER_FIRM : priority;
+    leader_preempt(pass->l, c, request, priority, n < shortage ? n : (uint32_t)shortage,
+                   pass->budget, holds, &victims, pass->arena);
+    for (uint32_t i = 0; i < victims.n; i++) {
+        add_victim(p, victims.tasks[i], priority);
+    }
+    p->n_coming += victims.n_rooms;
+    if (victims.n > 0) {
+        recon_event_preempts(p, victims.n, victims.n_rooms);
+    }
 }
 
 /* Place, book and add. */
@@ -151,6 +209,7 @@ static void start(struct leader_plan *p, const struct place_request *request)
     struct leader_pass *pass = p->pass;
     struct leader_cluster *c = leader_cluster_get(pass->l, p->cmd.cluster);
     leader_view_weigh(pass->l, c);
+    leader_holds_yield(pass->l, c, priority_of(p->service));
     if (place(c->view, request, &placement, pass->arena, &err) != 0) {
         get_stuck(p, err.text);
         return;
@@ -166,7 +225,9 @@ static void start(struct leader_plan *p, const struct place_request *request)
     }
     pass->budget -= placement.n_placed;
     if (placement.n_placed < request->n_replicas) {
-        no_room(p, &placement);
+        uint32_t before = p->n_coming;
+        make_room(p, request, request->n_replicas - placement.n_placed);
+        no_room(p, &placement, request->n_replicas - placement.n_placed - (p->n_coming - before));
     }
 }
 
@@ -194,8 +255,9 @@ uint32_t recon_start(struct leader_plan *p, uint32_t count)
     if (p->cmd.n_tasks > from) {
         recon_event_started(p, from);
     }
-    if (p->cmd.n_tasks - from < n) {
-        return p->cmd.n_tasks - from; /* Where these find no room, more do not either. */
+    if (p->cmd.n_tasks - from + p->n_coming < n) {
+        /* Where these find no room, more do not either. */
+        return p->cmd.n_tasks - from + p->n_coming;
     }
     p->more |= n < count;
     return count;

@@ -297,7 +297,9 @@ uint64_t schema_hash(const struct schema *schema, const void *object, uint64_t s
         case FIELD_I32:
         case FIELD_I64:
         case FIELD_ID:
-            hash = hash_scalar(hash, f->type, v.a + f->offset);
+            if (!f->later || load_scalar(f->type, v.a + f->offset) != 0) {
+                hash = hash_scalar(hash, f->type, v.a + f->offset);
+            }
             break;
         case FIELD_STR: {
             struct str s = load_str(v.a, f);

@@ -34,6 +34,7 @@ struct field {
     uint8_t type;     /* enum field_type */
     uint8_t element;  /* For FIELD_SCALARS. */
     bool derived;     /* Not saved, not sent, not hashed. */
+    bool later;       /* A scalar that rows did not have at first: hashed where it is not zero. */
     size_t offset;
     size_t count_offset; /* For FIELD_ARRAY and FIELD_SCALARS. */
     const struct schema *sub;

@@ -16,34 +16,39 @@
 #define MEMBER(T, m) (((T *)0)->m)
 #define OFFSET_IF(T, m, size) \
     (offsetof(T, m) + 0 * sizeof(char[sizeof MEMBER(T, m) == (size) ? 1 : -1]))
-#define F(T, m, t)                                                  \
-    {                                                               \
-#m, FIELD_##t, 0, false, OFFSET_IF(T, m, SIZE_##t), 0, NULL \
+#define F(T, m, t)                                                         \
+    {                                                                      \
+#m, FIELD_##t, 0, false, false, OFFSET_IF(T, m, SIZE_##t), 0, NULL \
     }
-#define DERIVED(T, m, t)                                           \
+#define LATER(T, m, t)                                                    \
+    {                                                                     \
+#m, FIELD_##t, 0, false, true, OFFSET_IF(T, m, SIZE_##t), 0, NULL \
+    }
+#define DERIVED(T, m, t)                                                  \
+    {                                                                     \
+#m, FIELD_##t, 0, true, false, OFFSET_IF(T, m, SIZE_##t), 0, NULL \
+    }
+#define STRUCT(T, m, s)                                            \
     {                                                              \
-#m, FIELD_##t, 0, true, OFFSET_IF(T, m, SIZE_##t), 0, NULL \
+#m, FIELD_STRUCT, 0, false, false, offsetof(T, m), 0, &(s) \
     }
-#define STRUCT(T, m, s)                                     \
-    {                                                       \
-#m, FIELD_STRUCT, 0, false, offsetof(T, m), 0, &(s) \
+#define DERIVED_STRUCT(T, m, s)                                   \
+    {                                                             \
+#m, FIELD_STRUCT, 0, true, false, offsetof(T, m), 0, &(s) \
     }
-#define DERIVED_STRUCT(T, m, s)                            \
-    {                                                      \
-#m, FIELD_STRUCT, 0, true, offsetof(T, m), 0, &(s) \
+#define ARRAY(T, m, count, s)                                                                 \
+    {                                                                                         \
+#m, FIELD_ARRAY, 0, false, false, offsetof(T, m), OFFSET_IF(T, count, SIZE_U32), &(s) \
     }
-#define ARRAY(T, m, count, s)                                                          \
-    {                                                                                  \
-#m, FIELD_ARRAY, 0, false, offsetof(T, m), OFFSET_IF(T, count, SIZE_U32), &(s) \
+#define TAGS(T, m)                                                                   \
+    {                                                                                \
+#m, FIELD_ARRAY, 0, false, false, offsetof(T, m) + offsetof(struct tags, v), \
+            offsetof(T, m) + offsetof(struct tags, n), &tag_schema                   \
     }
-#define TAGS(T, m)                                                            \
-    {                                                                         \
-#m, FIELD_ARRAY, 0, false, offsetof(T, m) + offsetof(struct tags, v), \
-            offsetof(T, m) + offsetof(struct tags, n), &tag_schema            \
-    }
-#define SCALARS(T, m, count, t)                                                                  \
-    {                                                                                            \
-#m, FIELD_SCALARS, FIELD_##t, false, offsetof(T, m), OFFSET_IF(T, count, SIZE_U32), NULL \
+#define SCALARS(T, m, count, t)                                                                    \
+    {                                                                                              \
+#m, FIELD_SCALARS, FIELD_##t, false, false, offsetof(T, m), OFFSET_IF(T, count, SIZE_U32), \
+            NULL                                                                                   \
     }
 
 #define SCHEMA(variable, message, T, fields_)                           \
@@ -289,6 +294,7 @@ static const struct field task_fields[] = {
     DERIVED_STRUCT(struct task, in_service, links_schema),
     DERIVED_STRUCT(struct task, on_node, links_schema),
     DERIVED_STRUCT(struct task, in_gc, links_schema),
+    LATER(struct task, priority, U8),
 };
 SCHEMA(task_schema, "Task", struct task, task_fields);
 
@@ -408,6 +414,7 @@ static const struct field plan_task_fields[] = {
     TAGS(struct plan_task, tags),
     ARRAY(struct plan_task, bindings, n_bindings, binding_schema),
     SCALARS(struct plan_task, binding_owner, n_binding_owners, U8),
+    LATER(struct plan_task, priority, U8),
 };
 SCHEMA(plan_task_schema, "PlanTask", struct plan_task, plan_task_fields);
 
@@ -531,7 +538,7 @@ SCHEMA(cmd_join_schema, "CmdJoin", struct cmd_join, cmd_join_fields);
 static const struct schema cmd_gc_schema = {"CmdGc", 0, NULL, 0};
 
 static const struct field cmd_feature_level_fields[] = {
-    {"feature_level", FIELD_U32, 0, false, 0, 0, NULL},
+    {"feature_level", FIELD_U32, 0, false, false, 0, 0, NULL},
 };
 SCHEMA(cmd_feature_level_schema, "CmdFeatureLevel", uint32_t, cmd_feature_level_fields);
 

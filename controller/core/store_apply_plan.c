@@ -93,7 +93,7 @@ static bool task_holds(struct store *s, uint32_t cluster, const struct plan_task
 {
     const struct taskdef *def = store_at(s, KIND_TASKDEF, p->taskdef);
     if (def == NULL || store_full(s, KIND_TASK) || p->overrides.n > LIMIT_OVERRIDES_BYTES ||
-        p->tags.n > LIMIT_TAGS || id_is_none(p->id) || store_find_task(s, p->id) != SLOT_NONE ||
+        p->tags.n > LIMIT_TAGS || p->priority > PRIORITY_MAX || id_is_none(p->id) || store_find_task(s, p->id) != SLOT_NONE ||
         !bindings_valid(p, def->n_containers) || !node_has_room(s, cluster, p)) {
         return false;
     }
@@ -130,6 +130,7 @@ static void create_task(struct store *s, uint32_t cluster, const struct plan_tas
         .status = TASK_PENDING,
         .desired = TASK_RUNNING,
         .launch_type = p->launch_type,
+        .priority = p->priority,
         .cpu = p->cpu,
         .memory = p->memory,
         .gpus = p->gpus,

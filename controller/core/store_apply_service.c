@@ -21,7 +21,7 @@ static bool check_service(const struct service *v, struct result *r)
         return false;
     }
     for (uint32_t i = 0; i < v->n_constraints; i++) {
-        if (v->constraints[i].type > CONSTRAINT_MAX_PER_INSTANCE ||
+        if (v->constraints[i].type > CONSTRAINT_PRIORITY ||
             v->constraints[i].expression.n > LIMIT_EXPRESSION) {
             store_reject(r, REJECT_INVALID,
                          "A placement constraint is of no known type or longer "

@@ -91,6 +91,22 @@ bool world_service(struct world *w, const char *cluster, const char *name, const
     return world_apply(w, &cmd);
 }
 
+bool world_service_priority(struct world *w, const char *cluster, const char *name,
+                            const char *family, uint32_t desired, const char *priority)
+{
+    struct constraint constraint = {CONSTRAINT_PRIORITY, str_of(priority)};
+    struct command cmd = {.kind = CMD_SERVICE_CREATE};
+    cmd.u.service_create = (struct cmd_service_create){.cluster = str_of(cluster),
+                                                       .family = str_of(family),
+                                                       .service = {.name = str_of(name),
+                                                                   .desired = desired,
+                                                                   .min_percent = 50,
+                                                                   .max_percent = 200,
+                                                                   .constraints = &constraint,
+                                                                   .n_constraints = 1}};
+    return world_apply(w, &cmd);
+}
+
 bool world_daemon(struct world *w, const char *cluster, const char *name, const char *family)
 {
     struct command cmd = {.kind = CMD_SERVICE_CREATE};

@@ -47,6 +47,44 @@ static inline void open_rig(struct rig *r)
     ck_assert(world_taskdef(&r->w, "f", 100, 100, 0));
 }
 
+/* What is kept on a node for tasks to come. */
+static inline struct view_take held_on(const struct rig *r, const struct leader_node *n,
+                                       uint32_t *ret_n)
+{
+    const struct leader_cluster *c = leader_cluster_at(r->l, n->cluster);
+    struct view_take sum = {0};
+    struct list *it;
+    *ret_n = 0;
+    list_each (it, &c->holders) {
+        const struct leader_holds *h = container_of(it, struct leader_holds, in_cluster);
+        for (uint32_t i = 0; i < h->n; i++) {
+            if (h->v[i].view_slot == n->view_slot) {
+                sum.cpu += h->v[i].take.cpu;
+                sum.memory_mib += h->v[i].take.memory_mib;
+                *ret_n += 1;
+            }
+        }
+    }
+    return sum;
+}
+
+/* The sums by band are those of the tasks. */
+static inline void check_bands(const struct rig *r, const struct leader_node *n)
+{
+    struct leader_band bands[LEADER_BANDS] = {{0}};
+    uint32_t slot = store_node(r->w.store, n->slot)->first_task;
+    while (slot != SLOT_NONE) {
+        const struct task *t = store_task(r->w.store, slot);
+        uint32_t band = t->desired == TASK_STOPPED ? 0 : leader_band_of(leader_priority_of(t));
+        if (t->status != TASK_STOPPED) {
+            bands[band].cpu += t->cpu;
+            bands[band].memory += t->memory;
+        }
+        slot = t->on_node.next;
+    }
+    ck_assert_mem_eq(bands, n->bands, sizeof bands);
+}
+
 /* Every view agrees with its own tables and with the store. */
 static inline void check_views(struct rig *r)
 {
@@ -59,14 +97,20 @@ static inline void check_views(struct rig *r)
         const struct node *node = store_node(r->w.store, i);
         const struct leader_node *n = leader_node_at(r->l, i);
         struct view_free free;
+        struct view_take held;
+        uint32_t n_held;
         ck_assert((n != NULL) == (node != NULL && node->status != NODE_INACTIVE));
         if (n == NULL) {
             continue;
         }
         free = view_free_of(leader_cluster_at(r->l, n->cluster)->view, n->view_slot);
+        held = held_on(r, n, &n_held);
+        free.cpu += (int32_t)held.cpu;
+        free.memory_mib += (int32_t)held.memory_mib;
         ck_assert_int_eq(free.cpu, (int32_t)node->cpu - (int32_t)node->cpu_used);
         ck_assert_int_eq(free.memory_mib, (int32_t)node->memory - (int32_t)node->memory_used);
-        ck_assert_uint_eq(free.n_tasks, node->n_active);
+        ck_assert_uint_eq(free.n_tasks, node->n_active + n_held);
+        check_bands(r, n);
     }
 }
 
