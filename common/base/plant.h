@@ -49,6 +49,7 @@
     X(SHORT_TAKEN, "messages that are cut short are taken for whole")                    \
     X(SCALE_IN_ANY, "scaling in does not look which tasks run")                          \
     X(MINIMUM_IGNORED, "deployments do not mind minimumHealthyPercent")                  \
+    X(PREEMPT_EQUAL, "tasks of the same priority are stopped to make room")              \
     X(WRONG_NODE, "a task is told to the node beside its own")                           \
     X(UNAUDITED, "StopTask leaves no record in the audit")                               \
     X(REFUSED_ACTS, "an operation on a task that is unknown is refused and does more")   \

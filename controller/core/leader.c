@@ -373,7 +373,7 @@ static bool pass_service(struct leader_pass *pass, struct leader_service *v, str
     leader_holds_release(l, leader_cluster_get(l, v->cluster), &v->holds);
     recon_service(&plan);
     if (v->holds.n < n_held) {
-        leader_wake_stuck(l, leader_cluster_get(l, v->cluster), false);
+        leader_wake_stuck(l, leader_cluster_get(l, v->cluster), LEADER_WAKE_SOON);
     }
     if (is_empty(&plan.cmd)) {
         if (plan.more) {

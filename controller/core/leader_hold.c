@@ -124,6 +124,6 @@ void leader_runs_expire(struct leader *l, struct leader_cluster *c, int64_t now_
             return;
         }
         leader_run_done(l, c, w);
-        leader_wake_stuck(l, c, true);
+        leader_wake_stuck(l, c, LEADER_WAKE_NOW);
     }
 }

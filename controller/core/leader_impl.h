@@ -185,9 +185,13 @@ void leader_view_settle_all(struct leader *l);
 /* Before anything is placed: which nodes are scarce follows from services and nodes. */
 void leader_view_weigh(struct leader *l, struct leader_cluster *c);
 
-/* Room was made: services that found none may look again, though not at every single task (unless
- * at_once); those that had it made do. */
-void leader_wake_stuck(struct leader *l, struct leader_cluster *c, bool at_once);
+/* There may be room for services that found none. */
+enum leader_wake {
+    LEADER_WAKE_SOON, /* LEADER_STUCK_MS after their last look: not at every single task. */
+    LEADER_WAKE_HELD, /* Those that had room made now, others so. */
+    LEADER_WAKE_NOW,
+};
+void leader_wake_stuck(struct leader *l, struct leader_cluster *c, enum leader_wake when);
 
 /* The view now holds reservations. */
 void leader_view_reserved(struct leader *l, struct leader_cluster *c);

@@ -1,6 +1,7 @@
 /* Who has to stop for a task of high priority. Nodes are ranked by what their tasks hold in sums by
  * band of priorities, which leaves out most; the best of them are looked at task by task, the next
  * best when none of these will do. */
+#include "common/base/plant.h"
 #include "controller/core/leader_impl.h"
 #include "controller/core/placement/preempt.h"
 
@@ -89,7 +90,8 @@ static bool may_stop(const struct work *w, const struct task *t)
 {
     const struct service *v =
         t->service == SLOT_NONE ? NULL : store_service(w->l->store, t->service);
-    return leader_priority_of(t) < w->priority && (v == NULL || v->scheduling != SCHEDULING_DAEMON);
+    return (leader_priority_of(t) < w->priority || PLANTED(PREEMPT_EQUAL)) &&
+           (v == NULL || v->scheduling != SCHEDULING_DAEMON);
 }
 
 /* Is the room of a task that leaves for ours? Those of its priority or more may want it as well,

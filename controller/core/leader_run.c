@@ -85,7 +85,7 @@ static void stop(struct run *r, uint32_t slot)
 {
     struct cmd_plan *plan = &r->ret->command.u.plan;
     plan->stops[plan->n_stops++] = (struct plan_stop){
-        slot, store_task(r->l->store, slot)->id, STOP_USER,
+        slot, store_task(r->l->store, slot)->id, STOP_SPOT,
         str_of(arena_printf(r->arena, "Preempted: a task of %.*s of priority %u needs the room",
                             STR_ARG(r->request->group), r->priority))};
 }

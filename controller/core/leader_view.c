@@ -161,12 +161,12 @@ static uint8_t taken_of(const struct leader *l, uint32_t slot)
     return slot < l->n_taken ? l->taken[slot] : 0;
 }
 
-void leader_wake_stuck(struct leader *l, struct leader_cluster *c, bool at_once)
+void leader_wake_stuck(struct leader *l, struct leader_cluster *c, enum leader_wake when)
 {
     struct list *it;
     list_each (it, &c->stuck) {
         struct leader_service *v = container_of(it, struct leader_service, in_stuck);
-        if (at_once || v->holds.n > 0) {
+        if (when == LEADER_WAKE_NOW || (when == LEADER_WAKE_HELD && v->holds.n > 0)) {
             leader_mark(l, v->slot);
         } else {
             leader_wake_at(l, v, v->tried_at + LEADER_STUCK_MS);
@@ -200,7 +200,7 @@ void leader_view_task(struct leader *l, uint32_t slot)
         view_take(c->view, node->view_slot, &take);
     } else {
         view_give(c->view, node->view_slot, &take);
-        leader_wake_stuck(l, c, false);
+        leader_wake_stuck(l, c, LEADER_WAKE_HELD);
     }
 }
 
@@ -319,7 +319,7 @@ static void mark_services(struct leader *l, struct leader_cluster *c, const stru
     list_each (it, &c->daemons) {
         leader_mark(l, container_of(it, struct leader_service, in_daemons)->slot);
     }
-    leader_wake_stuck(l, c, true);
+    leader_wake_stuck(l, c, LEADER_WAKE_NOW);
 }
 
 void leader_view_node(struct leader *l, uint32_t slot, int64_t now_ms)

@@ -167,7 +167,7 @@ static void add_victim(struct leader_plan *p, uint32_t task, uint8_t priority)
     p->n_victims++;
     p->pass->budget--;
     *stop = (struct plan_stop){
-        task, t->id, STOP_SERVICE_SCHEDULER,
+        task, t->id, STOP_SPOT,
         str_of(arena_printf(p->pass->arena,
                             "Preempted: (service %.*s) of priority %u needs the room",
                             STR_ARG(p->service->name), priority))};
@@ -259,7 +259,8 @@ uint32_t recon_start(struct leader_plan *p, uint32_t count)
         /* Where these find no room, more do not either. */
         return p->cmd.n_tasks - from + p->n_coming;
     }
-    p->more |= n < count;
+    /* Where room is being made, the end of the tasks there brings it back. */
+    p->more |= n < count && p->n_coming == 0;
     return count;
 }
 

@@ -93,8 +93,9 @@ static bool task_holds(struct store *s, uint32_t cluster, const struct plan_task
 {
     const struct taskdef *def = store_at(s, KIND_TASKDEF, p->taskdef);
     if (def == NULL || store_full(s, KIND_TASK) || p->overrides.n > LIMIT_OVERRIDES_BYTES ||
-        p->tags.n > LIMIT_TAGS || p->priority > PRIORITY_MAX || id_is_none(p->id) || store_find_task(s, p->id) != SLOT_NONE ||
-        !bindings_valid(p, def->n_containers) || !node_has_room(s, cluster, p)) {
+        p->tags.n > LIMIT_TAGS || p->priority > PRIORITY_MAX || id_is_none(p->id) ||
+        store_find_task(s, p->id) != SLOT_NONE || !bindings_valid(p, def->n_containers) ||
+        !node_has_room(s, cluster, p)) {
         return false;
     }
     if (p->service == SLOT_NONE ? def->status != TASKDEF_ACTIVE : !service_wants(s, cluster, p)) {

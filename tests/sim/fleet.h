@@ -52,7 +52,8 @@ struct fleet_stats {
     uint64_t commands, entries, acked, refused, unknown, timeouts, reads, reads_eventual;
     uint64_t registered, services, updates, deletes, runs, stops, drains, deregistered;
     uint64_t duplicates; /* Requests that were answered from their token. */
-    uint64_t tasks, tasks_run, containers, exits, pulls_failed, starts_failed, late_failures;
+    uint64_t tasks, tasks_run, preempted, containers, exits, pulls_failed, starts_failed,
+        late_failures;
     uint64_t ignored_kills, removes_failed, orphans;
     uint64_t agent_crashes, journal_crashes, journal_full, reboots, sessions, cuts, agent_steps;
     uint64_t garbled, stale, rejected, own_exits, agent_pauses, blackouts, guarded, lost_nodes,

@@ -150,6 +150,7 @@ static unsigned print_faults(const struct fleet_stats *f, const struct simworld_
         {"hosts rebooted", f->reboots},
         {"clock steps of agents", f->agent_steps},
         {"journals full", f->journal_full},
+        {"tasks stopped for others", f->preempted},
         {"pulls failed", f->pulls_failed},
         {"creations failed", f->starts_failed},
         {"creations failed after the fact", f->late_failures},

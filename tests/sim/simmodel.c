@@ -9,6 +9,7 @@
 #include "controller/core/schema.h"
 #include "controller/core/schema_tables.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define PORT_BITS      65536u
@@ -242,6 +243,23 @@ static void new_task(struct simmodel *m, const struct store *store, uint32_t slo
     }
 }
 
+/* Its reason names the priority of who needs the room. */
+static void note_preempted(struct simmodel *m, const struct store *store, const struct task *t)
+{
+    static const char word[] = "of priority ";
+    const char *at = memmem(t->stop_reason.p, t->stop_reason.n, word, sizeof word - 1);
+    const struct service *v = store_service(store, t->service);
+    unsigned long priority = at == NULL ? 0 : strtoul(at + sizeof word - 1, NULL, 10);
+    m->f->stats.preempted++;
+    if (priority <= (t->priority == 0 ? PRIORITY_DEFAULT : t->priority)) {
+        fleet_fail(m->f, "a task of priority %u was stopped: %.*s", t->priority,
+                   STR_ARG(t->stop_reason));
+    }
+    if (v != NULL && v->scheduling == SCHEDULING_DAEMON) {
+        fleet_fail(m->f, "a daemon's task was stopped: %.*s", STR_ARG(t->stop_reason));
+    }
+}
+
 static void old_task(struct simmodel *m, const struct store *store, struct seen_task *s,
                      const struct task *t)
 {
@@ -258,6 +276,9 @@ static void old_task(struct simmodel *m, const struct store *store, struct seen_
     if (t->desired == TASK_STOPPED && s->desired != TASK_STOPPED && t->status == TASK_RUNNING &&
         s->status == TASK_RUNNING && t->stop_code == STOP_SERVICE_SCHEDULER) {
         note_stop(m, t);
+    }
+    if (t->desired == TASK_STOPPED && s->desired != TASK_STOPPED && t->stop_code == STOP_SPOT) {
+        note_preempted(m, store, t);
     }
     if (t->status == TASK_RUNNING && s->status < TASK_RUNNING) {
         m->f->stats.tasks_run++;

@@ -60,6 +60,14 @@ static struct request_token token_of(const struct op *op)
     return t;
 }
 
+static struct constraint *priority_of(const struct op *op, struct arena *arena)
+{
+    static const char *const priorities[3] = {"20", "50", "80"};
+    struct constraint *c = arena_alloc(arena, sizeof *c);
+    *c = (struct constraint){CONSTRAINT_PRIORITY, str_of(priorities[op->number / 4 % 3])};
+    return c;
+}
+
 static void decide_service(const struct attempt *a, struct command *cmd, struct arena *arena)
 {
     static const struct strategy spread = {STRATEGY_SPREAD, {"instanceId", 10}};
@@ -76,7 +84,9 @@ static void decide_service(const struct attempt *a, struct command *cmd, struct 
                     .min_percent = bounds[0],
                     .max_percent = bounds[1],
                     .strategies = (struct strategy *)(uintptr_t)&spread,
-                    .n_strategies = 1},
+                    .n_strategies = 1,
+                    .constraints = priority_of(&a->op, arena),
+                    .n_constraints = a->op.number % 5 != 0},
         .token = token_of(&a->op),
     };
 }
@@ -117,6 +127,8 @@ static int decide_run(struct attempt *a, struct command *cmd, struct arena *aren
         memcpy(a->answer.ids, known->ids, a->answer.n_ids * sizeof a->answer.ids[0]);
         return 1;
     }
+    r.constraints = priority_of(&a->op, arena);
+    r.n_constraints = 1;
     r.count = a->op.count;
     r.group = STR("g");
     r.started_by = str_of(a->op.token);
@@ -127,7 +139,7 @@ static int decide_run(struct attempt *a, struct command *cmd, struct arena *aren
     if (leader_run(ring_leader(c->ring), &r, ring_now_ms(c->ring), arena, &a->decision, err) != 0) {
         return err->code;
     }
-    if (a->decision.command.u.plan.n_tasks == 0) {
+    if (a->decision.command.u.plan.n_tasks + a->decision.command.u.plan.n_stops == 0) {
         return 1;
     }
     *cmd = a->decision.command;
