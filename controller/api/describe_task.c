@@ -113,9 +113,14 @@ static void set_place(struct api_call *c, const struct task *t, Ecs__V1__Task *m
     node = store_node(api_store(c), t->node);
     m->container_instance_arn = ref_node_arn(c, t->node);
     a = find_attribute(node, "ecs.cpu-architecture");
+    m->attributes = api_list(c, 2);
     if (a != NULL) {
-        m->attributes = api_list(c, 1);
         m->attributes[m->n_attributes++] = describe_attribute(c, a);
+    }
+    if (t->priority != 0) {
+        struct attribute priority = {STR("ecs.priority"),
+                                     str_of(arena_printf(&c->arena, "%u", t->priority))};
+        m->attributes[m->n_attributes++] = describe_attribute(c, &priority);
     }
     a = find_attribute(node, "ecs.availability-zone");
     m->availability_zone = a == NULL ? NULL : api_text(c, a->value);

@@ -22,13 +22,14 @@
 struct leader_cluster {
     uint32_t slot;
     struct view *view;
-    uint32_t n_draining;  /* Nodes of the view that are DRAINING. */
-    bool unweighed;       /* Services or nodes changed since scarcity was worked out. */
-    struct list daemons;  /* leader_service.in_daemons. */
-    struct list stuck;    /* leader_service.in_stuck: those that found no room for a task. */
-    struct list holders;  /* leader_holds.in_cluster: those that keep room. */
-    struct list runs;     /* leader_run_wait.in_cluster, oldest first. */
-    struct list reserved; /* In leader.reserved while the view holds reservations. */
+    uint32_t n_draining; /* Nodes of the view that are DRAINING. */
+    bool unweighed;      /* Services or nodes changed since scarcity was worked out. */
+    struct list daemons; /* leader_service.in_daemons. */
+    struct list stuck;   /* leader_service.in_stuck: those that found no room for a task. */
+    struct list holders; /* leader_holds.in_cluster: those that keep room. */
+    struct list runs;    /* leader_run_wait.in_cluster, oldest first. */
+    uint32_t n_tasks[PRIORITY_MAX + 1]; /* That are to run, in the view, by priority. */
+    struct list reserved;               /* In leader.reserved while the view holds reservations. */
 };
 
 /* Room that is kept on nodes for tasks that will come there: it is taken in the view and nowhere
@@ -279,8 +280,12 @@ struct leader_victims {
     uint32_t node;    /* first on this node, a slot of the store. */
 };
 
+/* Is there anything of lower priority? */
+bool leader_may_preempt(const struct leader_cluster *c, uint8_t priority);
+
 /* Choose tasks of lower priority, at most max, whose end makes room for up to n tasks of the
- * request, and hold that room. Nodes whose tasks are being stopped already come first. */
+ * request, and hold that room. Nodes where enough tasks stop already, of lower priority or of the
+ * same group, come first. */
 void leader_preempt(struct leader *l, struct leader_cluster *c, const struct place_request *request,
                     uint8_t priority, uint32_t n, uint32_t max, struct leader_holds *holds,
                     struct leader_victims *ret, struct arena *arena);

@@ -17,6 +17,7 @@ struct work {
     struct leader_cluster *c;
     const struct place_request *request;
     uint8_t priority;
+    uint8_t n_bands; /* With tasks that may be stopped. */
     struct arena *arena;
     uint32_t *nodes; /* Slots, best first. */
     uint8_t *rank;   /* By slot: the band up to which tasks must go. */
@@ -27,13 +28,26 @@ struct work {
     struct leader_victims *ret;
 };
 
+/* Are there tasks of a priority from one to below another? */
+static bool are_some(const struct leader_cluster *c, uint32_t from, uint32_t below)
+{
+    while (from < below && c->n_tasks[from] == 0) {
+        from++;
+    }
+    return from < below;
+}
+
+bool leader_may_preempt(const struct leader_cluster *c, uint8_t priority)
+{
+    return are_some(c, 0, priority) || PLANTED(PREEMPT_EQUAL);
+}
+
 /* The band up to which all must go so that the amounts are enough; LEADER_BANDS: never. */
 static uint8_t rank_of(const struct work *w, const struct leader_node *n)
 {
     struct view_free free = view_free_of(w->c->view, n->view_slot);
     int64_t cpu = free.cpu, memory = free.memory_mib, gpus = free.gpus;
-    uint8_t last = (uint8_t)leader_band_of(w->priority);
-    for (uint8_t band = 0; band <= last; band++) {
+    for (uint8_t band = 0; band < w->n_bands; band++) {
         cpu += n->bands[band].cpu;
         memory += n->bands[band].memory;
         gpus += n->bands[band].gpus;
@@ -61,6 +75,17 @@ static bool is_before(const void *ctx, uint32_t a, uint32_t b)
         return w->rank[a] < w->rank[b];
     }
     return id_cmp(store_node(w->l->store, a)->id, store_node(w->l->store, b)->id) < 0;
+}
+
+/* The band of the priority itself counts where something in it is lower. */
+static uint8_t count_bands(const struct work *w)
+{
+    uint32_t own = leader_band_of(w->priority);
+    uint32_t first = w->priority;
+    while (first > 0 && leader_band_of((uint8_t)(first - 1)) == own) {
+        first--;
+    }
+    return (uint8_t)(own + (are_some(w->c, first, w->priority) || PLANTED(PREEMPT_EQUAL)));
 }
 
 static void rank_nodes(struct work *w)
@@ -190,6 +215,7 @@ void leader_preempt(struct leader *l, struct leader_cluster *c, const struct pla
     struct preempt_choice choice;
     *ret = (struct leader_victims){.tasks = arena_array(arena, max, sizeof *ret->tasks),
                                    .node = SLOT_NONE};
+    w.n_bands = count_bands(&w);
     rank_nodes(&w);
     n = n < ROOMS_MAX ? n : ROOMS_MAX;
     while (ret->n_rooms < n && choose(&w, &choice) && choice.n_victims <= max - ret->n) {

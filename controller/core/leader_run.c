@@ -96,7 +96,7 @@ static void make_room(struct run *r, uint32_t n)
 {
     struct leader_victims victims;
     struct leader_run_wait *w;
-    if (r->l->n_runs >= WAITS_MAX) {
+    if (r->l->n_runs >= WAITS_MAX || !leader_may_preempt(r->cluster, r->priority)) {
         return;
     }
     w = leader_run_wait(r->l, r->cluster, r->key, r->priority, r->now_ms + WAIT_MS);

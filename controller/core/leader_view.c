@@ -140,6 +140,17 @@ static void count_band(struct leader_node *n, const struct task *t, uint8_t band
     b->gpus = sign > 0 ? b->gpus + t->gpus : b->gpus - t->gpus;
 }
 
+/* From one band to another. */
+static void count_task(struct leader *l, struct leader_node *n, const struct task *t,
+                       uint8_t before, uint8_t band)
+{
+    uint32_t *n_tasks = &leader_cluster_get(l, n->cluster)->n_tasks[leader_priority_of(t)];
+    assert(before == 0 || *n_tasks > 0);
+    *n_tasks = *n_tasks - (before != 0) + (band != 0);
+    count_band(n, t, before, -1);
+    count_band(n, t, band, 1);
+}
+
 static void remember_taken(struct leader *l, uint32_t slot, uint8_t taken)
 {
     if (slot >= l->n_taken) {
@@ -186,8 +197,7 @@ void leader_view_task(struct leader *l, uint32_t slot)
         remember_taken(l, slot, before == 0 ? 0 : band);
         return;
     }
-    count_band(node, t, before, -1);
-    count_band(node, t, band, 1);
+    count_task(l, node, t, before, band);
     remember_taken(l, slot, band);
     if (before > 0 && band > 0) {
         return; /* It holds what it held. */
@@ -258,10 +268,11 @@ static void forget_node(struct leader *l, struct leader_node *n)
         n->view_slot = VIEW_NONE;
     }
     while (task != SLOT_NONE) {
+        const struct task *t = store_task(l->store, task);
+        count_task(l, n, t, taken_of(l, task), 0);
         remember_taken(l, task, 0);
-        task = store_task(l->store, task)->on_node.next;
+        task = t->on_node.next;
     }
-    memset(n->bands, 0, sizeof n->bands);
 }
 
 static void remove_node(struct leader *l, struct leader_node *n)

@@ -186,7 +186,7 @@ static void make_room(struct leader_plan *p, const struct place_request *request
     uint64_t shortage = v->desired > have ? v->desired - have : 0;
     struct leader_victims victims;
     shortage = v->scheduling == SCHEDULING_DAEMON ? 1 : shortage;
-    if (shortage == 0) {
+    if (shortage == 0 || (!leader_may_preempt(c, priority) && v->n_active == v->n_wanted)) {
         return;
     }
     holds->priority = v->scheduling == SCHEDULING_DAEMON ? LEADER_FIRM : priority;

@@ -129,6 +129,43 @@ START_TEST(so_many_tasks_of_a_group_on_a_node_and_no_more)
     }
 END_TEST
 
+START_TEST(a_task_of_higher_priority_has_others_stopped)
+    {
+        static const char *const request =
+            "{\"taskDefinition\":\"web\",\"group\":\"g\",\"overrides\":{\"containerOverrides\":[{"
+            "\"name\":\"app\",\"memory\":1024}]},\"placementConstraints\":"
+            "[{\"type\":\"priority\",\"expression\":\"80\"}]}";
+        struct rig r;
+        prepare(&r);
+        struct meta *meta = (struct meta *)(uintptr_t)store_meta(r.engine->store);
+        meta->feature_level = FEATURE_PRIORITY - 1;
+        rig_has(&r, "RunTask", request, "waits until the upgrade of the controllers is finalized");
+        meta->feature_level = FEATURE_PRIORITY;
+        rig_has(&r, "RunTask", "{\"taskDefinition\":\"web\"}", "\"failures\":[]");
+        rig_has(&r, "RunTask", request, "\"reason\":\"PREEMPTING\"");
+        rig_also(&r, "\"tasks\":[]");
+        rig_has(&r, "ListTasks", "{\"desiredStatus\":\"RUNNING\"}", "{\"taskArns\":[]}");
+        rig_has(&r, "RunTask", request, "send the request again"); /* It has not stopped yet. */
+        rig_report(&r, first_task(&r), TASK_STOPPED);
+        rig_has(&r, "RunTask", request, "\"failures\":[]");
+        rig_also(&r, "{\"name\":\"ecs.priority\",\"value\":\"80\"}");
+        rig_has(&r, "RunTask",
+                "{\"taskDefinition\":\"web\",\"placementConstraints\":"
+                "[{\"type\":\"priority\",\"expression\":\"101\"}]}",
+                "the expression of priority must be a number from 1 to 100");
+        rig_has(&r, "RunTask",
+                "{\"taskDefinition\":\"web\",\"placementConstraints\":"
+                "[{\"type\":\"priority\",\"expression\":\"1\"},"
+                "{\"type\":\"priority\",\"expression\":\"2\"}]}",
+                "priority can be given once, not 2 times");
+        rig_has(&r, "CreateService",
+                "{\"serviceName\":\"s\",\"taskDefinition\":\"web\",\"desiredCount\":1,"
+                "\"placementConstraints\":[{\"type\":\"priority\",\"expression\":\"60\"}]}",
+                "{\"type\":\"priority\",\"expression\":\"60\"}");
+        rig_close(&r);
+    }
+END_TEST
+
 START_TEST(the_same_token_runs_a_task_once)
     {
         struct rig r;
@@ -449,7 +486,8 @@ int main(void)
     TEST_CASE(s, "operations", 20, a_task_runs_and_stops,
               tags_of_a_task_come_from_request_definition_and_us,
               what_does_not_fit_is_a_failure_with_a_reason,
-              so_many_tasks_of_a_group_on_a_node_and_no_more, the_same_token_runs_a_task_once,
+              so_many_tasks_of_a_group_on_a_node_and_no_more,
+              a_task_of_higher_priority_has_others_stopped, the_same_token_runs_a_task_once,
               start_task_goes_where_it_is_told, tasks_are_listed_by_any_filter,
               a_service_lives_from_create_to_delete,
               a_replaced_definition_shows_two_deployments_until_the_old_tasks_are_gone,
