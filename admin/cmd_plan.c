@@ -339,11 +339,19 @@ static void say_bound(const struct cli *cli, const json_t *step)
     uint32_t n_nodes = read_shapes(value_at(step, "nodeShapes"), nodes);
     struct configlp lp;
     struct err err = {0};
-    if (n_tasks == 0 || configlp_solve(tasks, n_tasks, nodes, n_nodes, &lp, &err) != 0) {
+    if (n_tasks == 0) {
         return;
     }
-    say(cli, "no plan needs fewer than %llu nodes for what runs%s",
-        (unsigned long long)(lp.bound + 1 - 1e-6), lp.proven ? "" : " (an estimate)");
+    if (configlp_solve(tasks, n_tasks, nodes, n_nodes, &lp, &err) != 0) {
+        say(cli, "how few nodes any plan needs is not known: %s", err.text);
+        return;
+    }
+    if (lp.proven) {
+        say(cli, "no plan needs fewer than %llu nodes for what runs",
+            (unsigned long long)(lp.bound + 1 - 1e-6));
+    } else {
+        say(cli, "how few nodes any plan needs is not known: too many sizes of tasks");
+    }
     configlp_close(&lp);
 }
 

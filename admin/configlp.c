@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ROUNDS_MAX 2000     /* Of pricing; each adds a configuration for every kind of node. */
-#define STEPS_MAX  20000000 /* Of one search for a configuration. */
-#define GAIN       1e-6     /* What a configuration must be better by. */
+#define ROUNDS_MAX 2000       /* Of pricing; each adds a configuration for every kind of node. */
+#define STEPS_MAX  100000000u /* Of all searches for configurations. */
+#define GAIN       1e-6       /* What a configuration must be better by. */
 #define NO_LIMIT   1e300
 #define DEAR       1e4 /* Cost of a task that no node carries. */
 
@@ -20,7 +20,8 @@ struct solver {
     struct configlp_pattern *patterns;
     uint32_t n_patterns;
     uint32_t cap_patterns;
-    bool cut; /* A search was. */
+    uint64_t steps; /* Of the searches so far. */
+    bool cut;       /* Before the best solution was known to be the best. */
 };
 
 /* --- the best configuration ---------------------------------------------------------------------
@@ -38,7 +39,7 @@ struct search {
     uint32_t *n;
     uint32_t *best_n;
     double best;
-    uint64_t steps;
+    uint64_t *steps;
 };
 
 static double share(uint32_t amount, uint32_t all)
@@ -107,7 +108,7 @@ static void branch(struct search *q, const struct configlp_shape *kind, struct c
         q->best = worth;
         memcpy(q->best_n, q->n, q->s->n_shapes * sizeof *q->n);
     }
-    if (at == q->n_order || q->steps >= STEPS_MAX ||
+    if (at == q->n_order || *q->steps >= STEPS_MAX ||
         worth + limit(q, kind, &left, at) <= q->best + GAIN) {
         return;
     }
@@ -117,7 +118,7 @@ static void branch(struct search *q, const struct configlp_shape *kind, struct c
         struct configlp_shape rest = {left.cpu - n * shape->cpu,
                                       left.memory_mib - n * shape->memory_mib,
                                       left.gpus - n * shape->gpus, left.count};
-        q->steps++;
+        (*q->steps)++;
         q->n[i] = n;
         branch(q, kind, rest, at + 1, worth + n * q->worth[i]);
     }
@@ -135,7 +136,8 @@ static double price(struct solver *s, const struct configlp_shape *kind, const d
                        .order = order,
                        .density = density,
                        .of_amounts = of_amounts,
-                       .n = n};
+                       .n = n,
+                       .steps = &s->steps};
     q.best_n = ret_n;
     memset(ret_n, 0, s->n_shapes * sizeof *ret_n);
     for (uint32_t i = 0; i < s->n_shapes; i++) {
@@ -154,7 +156,6 @@ static double price(struct solver *s, const struct configlp_shape *kind, const d
     }
     sum_up(&q, kind);
     branch(&q, kind, *kind, 0, 0);
-    s->cut = s->cut || q.steps >= STEPS_MAX;
     return q.best;
 }
 
@@ -230,7 +231,7 @@ static bool improve(struct solver *s, bool *ret_ok)
     if (*ret_ok) { /* They are gone with the first column that is added. */
         memcpy(duals, found, (s->n_shapes + s->n_kinds) * sizeof *duals);
     }
-    for (uint32_t k = 0; k < s->n_kinds && *ret_ok; k++) {
+    for (uint32_t k = 0; k < s->n_kinds && *ret_ok && s->steps < STEPS_MAX; k++) {
         double worth = price(s, &s->kinds[k], duals, n);
         if (worth + duals[s->n_shapes + k] > 1 + GAIN) {
             added = true;
@@ -250,7 +251,7 @@ static int run(struct solver *s, struct err *err)
         }
         better = improve(s, &ok);
     }
-    s->cut = s->cut || better;
+    s->cut = better || s->steps >= STEPS_MAX;
     return ok ? 0 : err_set(err, ERR_NOMEM, "no memory for the linear program");
 }
 
@@ -262,7 +263,8 @@ static int take_solution(struct solver *s, struct configlp *ret, struct err *err
     (void)get_ptr_variables(s->lp, &values);
     for (uint32_t i = 0; i < s->n_shapes; i++) {
         if (values[i] > GAIN) {
-            return err_set(err, ERR_FULL, "the nodes cannot carry all tasks");
+            return s->cut ? err_set(err, ERR_TOOBIG, "too many sizes of tasks for a solution")
+                          : err_set(err, ERR_FULL, "the nodes cannot carry all tasks");
         }
     }
     for (uint32_t i = 0; i < s->n_patterns; i++) {

@@ -37,8 +37,8 @@ struct configlp {
     uint32_t n_shapes; /* Of each pattern's n. */
 };
 
-/* ERR_FULL: the nodes cannot carry the tasks. ERR_TOOBIG: more shapes than the maximum. ERR_NOMEM.
- */
+/* ERR_FULL: the nodes cannot carry the tasks. ERR_TOOBIG: more shapes than the maximum, or no
+ * solution within 100 million steps of the search (seconds). ERR_NOMEM. */
 int configlp_solve(const struct configlp_shape *shapes, uint32_t n_shapes,
                    const struct configlp_shape *kinds, uint32_t n_kinds, struct configlp *ret,
                    struct err *err);

@@ -14,7 +14,8 @@ libhttp-parser2.9 libjansson4 libssl3 libprotobuf-c1 libsqlite3-0 libarchive13 l
 libmnl0"
 BUILD="gcc make pkg-config libc6-dev libuv1-dev libnghttp2-dev libhttp-parser-dev libjansson-dev \
 libssl-dev libprotobuf-c-dev protobuf-c-compiler protobuf-compiler libprotobuf-dev nanopb \
-libnanopb-dev python3-protobuf liblpsolve55-dev zlib1g-dev libsqlite3-dev libarchive-dev libseccomp-dev libmnl-dev \
+libnanopb-dev python3-protobuf liblpsolve55-dev zlib1g-dev \
+libsqlite3-dev libarchive-dev libseccomp-dev libmnl-dev \
 gawk"
 TEST="check clang clang-format clang-tidy cppcheck libclang-rt-14-dev docker-registry \
 busybox-static umoci awscli python3-grpcio curl jq openssl sqlite3"

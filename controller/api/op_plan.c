@@ -35,6 +35,15 @@ static struct whatif *copy(struct api_call *c, uint32_t cluster)
     return whatif_open(l, cluster, &c->arena);
 }
 
+/* A RunTask in the cluster that is asked about, whichever it names itself. */
+static int prepare_run_in(struct api_call *c, uint32_t cluster, const Ecs__V1__RunTaskRequest *r,
+                          struct run_request *ret)
+{
+    Ecs__V1__RunTaskRequest here = *r;
+    here.cluster = api_text(c, store_cluster(api_store(c), cluster)->name);
+    return run_task_prepare(c, &here, ret);
+}
+
 /* --- surveys -----------------------------------------------------------------------------------
  */
 
@@ -162,21 +171,22 @@ static int explain_read(struct api_call *c)
     struct err err = {0};
     struct whatif *w = NULL;
     uint32_t cluster, max, slot = SLOT_NONE, here = SLOT_NONE;
-    int rv = ref_cluster(c, r->run == NULL ? r->cluster : r->run->cluster, &cluster);
+    int rv = ref_cluster(c, r->cluster, &cluster);
     if (rv == 0) {
         rv = valid_max_nodes(c, r->has_max_nodes, r->max_nodes, &max);
     }
     if (rv == 0) {
         rv = r->task != NULL      ? ref_task(c, cluster, r->task, &slot)
              : r->service != NULL ? ref_service(c, cluster, r->service, &slot)
-                                  : run_task_prepare(c, r->run, &run);
+                                  : prepare_run_in(c, cluster, r->run, &run);
     }
     if (rv != 0) {
         return rv;
     }
     w = copy(c, cluster);
     if (r->task != NULL) {
-        here = store_task(api_store(c), slot)->node;
+        const struct task *t = store_task(api_store(c), slot);
+        here = t->status == TASK_STOPPED ? SLOT_NONE : t->node;
         rv = whatif_explain_task(w, slot, &request, &survey, &err);
     } else if (r->service != NULL) {
         rv = whatif_explain_service(w, slot, &request, &survey, &err);
@@ -302,11 +312,8 @@ struct planning {
 static int step_run(struct planning *p, const Ecs__V1__RunTaskRequest *r, struct whatif_result *ret,
                     struct err *err)
 {
-    Ecs__V1__RunTaskRequest here = *r;
     struct run_request run = {0};
-    char *name = api_text(p->c, store_cluster(api_store(p->c), p->cluster)->name);
-    here.cluster = name;
-    int rv = run_task_prepare(p->c, &here, &run);
+    int rv = prepare_run_in(p->c, p->cluster, r, &run);
     return rv != 0 ? rv : whatif_run(p->w, &run, ret, err);
 }
 
@@ -361,9 +368,12 @@ static int select_nodes(struct planning *p, const Ecs__Admin__V1__PlanNodes *r, 
     }
     query_close(q);
     if (n == 0) {
-        return api_fail(c, API_INVALID_PARAMETER, "filter: selects no container instance.");
+        return api_fail(c, API_INVALID_PARAMETER, "%s",
+                        r->filter != NULL && r->filter[0] != '\0'
+                            ? "filter: selects no container instance."
+                            : "The cluster has no container instances.");
     }
-    *ret_n = r->has_percent ? (uint32_t)((uint64_t)n * r->percent / 100) : n;
+    *ret_n = r->has_percent ? (uint32_t)(((uint64_t)n * r->percent + 99) / 100) : n;
     return 0;
 }
 
@@ -408,11 +418,8 @@ static int carry_out(struct planning *p, const Ecs__Admin__V1__PlanStep *s,
                      struct whatif_result *ret)
 {
     struct err err = {0};
-    if (s->rebalance != NULL) {
-        whatif_rebalance(p->w, moves_of(s->rebalance), ret);
-        return 0;
-    }
-    int rv = s->run != NULL       ? step_run(p, s->run, ret, &err)
+    int rv = s->rebalance != NULL ? whatif_rebalance(p->w, moves_of(s->rebalance), ret, &err)
+             : s->run != NULL     ? step_run(p, s->run, ret, &err)
              : s->service != NULL ? step_service(p, s->service, ret, &err)
              : s->drain != NULL   ? step_drain(p, s->drain, false, ret, &err)
              : s->remove != NULL  ? step_drain(p, s->remove, true, ret, &err)
@@ -423,8 +430,7 @@ static int carry_out(struct planning *p, const Ecs__Admin__V1__PlanStep *s,
     return rv != 0 && p->c->error.code == API_OK ? api_fail_err(p->c, rv, &err) : rv;
 }
 
-/* --- Plan: the answer
- * -----------------------------------------------------------------------------
+/* --- Plan: the answer ---------------------------------------------------------------------------
  */
 
 static Ecs__Admin__V1__PlanTotals *describe_totals(struct api_call *c,

@@ -50,9 +50,10 @@ static void follow_service(struct leader *l, uint32_t slot)
 {
     const struct service *row = store_service(l->store, slot);
     struct leader_service *v = leader_service_at(l, slot);
+    bool was_choosy;
     if (row == NULL || row->status == SERVICE_INACTIVE) {
         if (v != NULL) {
-            leader_cluster_get(l, v->cluster)->unweighed = true;
+            leader_cluster_get(l, v->cluster)->unweighed |= v->choosy;
             leader_holds_release(l, leader_cluster_get(l, v->cluster), &v->holds);
             list_remove(&v->queue);
             list_remove(&v->in_daemons);
@@ -74,7 +75,9 @@ static void follow_service(struct leader *l, uint32_t slot)
             list_push(&leader_cluster_get(l, row->cluster)->daemons, &v->in_daemons);
         }
     }
-    leader_cluster_get(l, row->cluster)->unweighed = true;
+    was_choosy = v->choosy;
+    v->choosy = leader_is_choosy(l, row);
+    leader_cluster_get(l, row->cluster)->unweighed |= was_choosy || v->choosy;
     leader_mark(l, slot);
 }
 

@@ -23,7 +23,7 @@ struct leader_cluster {
     uint32_t slot;
     struct view *view;
     uint32_t n_draining; /* Nodes of the view that are DRAINING. */
-    bool unweighed;      /* Services or nodes changed since scarcity was worked out. */
+    bool unweighed;      /* Choosy services or nodes changed since scarcity was known. */
     struct list daemons; /* leader_service.in_daemons. */
     struct list stuck;   /* leader_service.in_stuck: those that found no room for a task. */
     struct list holders; /* leader_holds.in_cluster: those that keep room. */
@@ -72,6 +72,7 @@ struct leader_service {
     uint32_t n_active; /* when it had so many. */
     struct list queue; /* In leader.dirty, leader.dirty_daemons or leader.busy. */
     bool daemon;
+    bool choosy; /* When last looked at. */
     struct list in_daemons;
     struct list in_stuck;
     struct heap_node timer; /* In leader.timers: when to look again. */
@@ -183,7 +184,9 @@ struct view_node leader_describe(const struct node *node, struct arena *arena);
 void leader_view_settle(struct leader *l, struct leader_cluster *c);
 void leader_view_settle_all(struct leader *l);
 
-/* Before anything is placed: which nodes are scarce follows from services and nodes. */
+/* Before anything is placed: which nodes are scarce follows from nodes, and from services that not
+ * every node can run. */
+bool leader_is_choosy(const struct leader *l, const struct service *v);
 void leader_view_weigh(struct leader *l, struct leader_cluster *c);
 
 /* There may be room for services that found none. */

@@ -62,11 +62,14 @@ void leader_view_reserved(struct leader *l, struct leader_cluster *c)
 /* --- scarcity ------------------------------------------------------------------------------------
  */
 
-/* What makes nodes scarce: services that not every node can run. Others cost nothing here. */
-static bool is_choosy(const struct leader *l, const struct service *v)
+bool leader_is_choosy(const struct leader *l, const struct service *v)
 {
     const struct taskdef *def = store_taskdef(l->store, v->primary.taskdef);
-    return v->n_constraints + def->n_constraints > 0 && v->status == SERVICE_ACTIVE;
+    uint32_t n = def->n_constraints;
+    for (uint32_t i = 0; i < v->n_constraints; i++) {
+        n += v->constraints[i].type != CONSTRAINT_PRIORITY;
+    }
+    return n > 0 && v->status == SERVICE_ACTIVE;
 }
 
 void leader_view_weigh(struct leader *l, struct leader_cluster *c)
@@ -83,7 +86,7 @@ void leader_view_weigh(struct leader *l, struct leader_cluster *c)
         const struct leader_service *v = leader_service_at(l, i);
         const struct service *row = store_service(l->store, i);
         struct place_request *request;
-        if (v == NULL || v->cluster != c->slot || row == NULL || !is_choosy(l, row)) {
+        if (v == NULL || v->cluster != c->slot || row == NULL || !leader_is_choosy(l, row)) {
             continue;
         }
         request = arena_alloc(&l->scratch, sizeof *request);

@@ -1,43 +1,9 @@
-#include "controller/core/whatif.h"
-
-#include "controller/core/leader_impl.h"
-#include "controller/core/placement/defrag.h"
+#include "controller/core/whatif_impl.h"
 
 #include <assert.h>
 #include <string.h>
 
 #define SURVEYS_MAX 4 /* Each is a look at every node. */
-
-/* What the steps so far made of a service. */
-struct service_now {
-    struct service row; /* A copy, with desired count and task definition as they would be. */
-    uint32_t n_missing; /* Tasks that found no room. */
-};
-
-/* Tasks that a step placed. */
-struct planned {
-    uint32_t service; /* SLOT_NONE: of a RunTask. */
-    uint32_t view_slot;
-    uint32_t count; /* 0: stopped again. */
-    struct view_take take;
-};
-
-struct whatif {
-    struct leader *l;
-    const struct mem *mem;
-    uint32_t cluster;
-    struct view *view;
-    struct arena *arena;
-    uint8_t *gone; /* By task slot: stopped by a step. */
-    uint32_t n_tasks;
-    struct service_now **services; /* By slot; NULL: as in the store. */
-    uint32_t n_services;
-    struct planned *planned;
-    uint32_t n_planned;
-    uint32_t cap_planned;
-    uint32_t n_new;     /* Nodes added. */
-    uint32_t n_surveys; /* Made for items that lacked room. */
-};
 
 struct whatif *whatif_open(struct leader *l, uint32_t cluster, struct arena *arena)
 {
@@ -48,6 +14,7 @@ struct whatif *whatif_open(struct leader *l, uint32_t cluster, struct arena *are
     w->cluster = cluster;
     w->view = view_copy(leader_cluster_get(l, cluster)->view, l->mem);
     w->arena = arena;
+    arena_init(&w->scratch, l->mem);
     w->n_services = store_slots(l->store, KIND_SERVICE);
     w->services = arena_array(arena, w->n_services, sizeof(void *));
     return w;
@@ -57,6 +24,8 @@ void whatif_close(struct whatif *w)
 {
     if (w != NULL) {
         view_close(w->view);
+        arena_close(&w->scratch);
+        mem_free(w->mem, w->target_at, w->n_target_at * sizeof *w->target_at);
         mem_free(w->mem, w->gone, w->n_tasks);
         mem_free(w->mem, w->planned, w->cap_planned * sizeof *w->planned);
         mem_free(w->mem, w, sizeof *w);
@@ -71,7 +40,7 @@ const struct view *whatif_view(const struct whatif *w)
 /* --- the copy ------------------------------------------------------------------------------------
  */
 
-static struct whatif_totals totals(const struct whatif *w)
+struct whatif_totals whatif_totals_of(const struct whatif *w)
 {
     struct whatif_totals t = {0};
     for (uint32_t slot = 0; slot < view_slots(w->view); slot++) {
@@ -93,7 +62,7 @@ static struct whatif_totals totals(const struct whatif *w)
     return t;
 }
 
-static struct service_now *service_now(struct whatif *w, uint32_t slot)
+struct service_now *whatif_service_now(struct whatif *w, uint32_t slot)
 {
     if (w->services[slot] == NULL) {
         struct service_now *now = arena_alloc(w->arena, sizeof *now);
@@ -106,7 +75,7 @@ static struct service_now *service_now(struct whatif *w, uint32_t slot)
     return w->services[slot];
 }
 
-static bool is_gone(const struct whatif *w, uint32_t task)
+bool whatif_is_gone(const struct whatif *w, uint32_t task)
 {
     return w->gone != NULL && w->gone[task] != 0;
 }
@@ -115,10 +84,10 @@ static bool is_gone(const struct whatif *w, uint32_t task)
 static bool is_wanted(const struct whatif *w, uint32_t slot)
 {
     const struct task *t = store_task(w->l->store, slot);
-    return t->status != TASK_STOPPED && t->desired == TASK_RUNNING && !is_gone(w, slot);
+    return t->status != TASK_STOPPED && t->desired == TASK_RUNNING && !whatif_is_gone(w, slot);
 }
 
-static void mark_gone(struct whatif *w, uint32_t slot)
+void whatif_mark_gone(struct whatif *w, uint32_t slot)
 {
     if (w->gone == NULL) {
         w->n_tasks = store_slots(w->l->store, KIND_TASK);
@@ -143,14 +112,14 @@ static void stop_task(struct whatif *w, uint32_t slot)
 {
     const struct task *t = store_task(w->l->store, slot);
     uint32_t at = view_slot_of(w, t->node);
-    mark_gone(w, slot);
+    whatif_mark_gone(w, slot);
     if (at != VIEW_NONE) {
         struct view_take take = leader_take(t, w->arena);
         view_give(w->view, at, &take);
     }
 }
 
-static void add_planned(struct whatif *w, uint32_t service, uint32_t view_slot, uint32_t count,
+void whatif_add_planned(struct whatif *w, uint32_t service, uint32_t view_slot, uint32_t count,
                         const struct view_take *take)
 {
     if (w->n_planned == w->cap_planned) {
@@ -176,24 +145,30 @@ static uint32_t stop_planned(struct whatif *w, struct planned *p, uint32_t n)
 /* --- placing -------------------------------------------------------------------------------------
  */
 
-static struct whatif_item *add_item(struct whatif_result *ret, uint32_t service, uint32_t n_wanted)
+struct whatif_item *whatif_add_item(struct whatif_result *ret, uint32_t service, uint32_t n_wanted)
 {
     struct whatif_item *item = &ret->items[ret->n_items++];
     *item = (struct whatif_item){.service = service, .n_wanted = n_wanted};
     return item;
 }
 
-/* Where the item's target for this node is; targets are looked up by view slot. */
-struct targets {
-    uint32_t *of_slot; /* 1 + index. */
-    uint32_t n_slots;
-    uint32_t cap;
-};
+struct targets whatif_targets(struct whatif *w)
+{
+    uint32_t n = view_slots(w->view);
+    if (n > w->n_target_at) {
+        w->target_at = mem_resize(w->mem, w->target_at, w->n_target_at * sizeof *w->target_at,
+                                  n * sizeof *w->target_at);
+        w->n_target_at = n;
+    }
+    w->stamp++;
+    return (struct targets){w->stamp, 0};
+}
 
-static void add_target(struct whatif *w, struct whatif_item *item, struct targets *t,
+void whatif_add_target(struct whatif *w, struct whatif_item *item, struct targets *t,
                        const struct place_run *run)
 {
-    if (t->of_slot[run->slot] == 0) {
+    struct target_at *at = &w->target_at[run->slot];
+    if (at->stamp != t->stamp) {
         if (item->n_targets == t->cap) {
             uint32_t cap = t->cap == 0 ? 16 : 2 * t->cap;
             struct whatif_target *bigger = arena_array(w->arena, cap, sizeof *bigger);
@@ -203,10 +178,10 @@ static void add_target(struct whatif *w, struct whatif_item *item, struct target
             item->targets = bigger;
             t->cap = cap;
         }
+        *at = (struct target_at){t->stamp, item->n_targets};
         item->targets[item->n_targets++] = (struct whatif_target){.node = run->owner};
-        t->of_slot[run->slot] = item->n_targets;
     }
-    item->targets[t->of_slot[run->slot] - 1].n_tasks += run->count;
+    item->targets[at->index].n_tasks += run->count;
 }
 
 static void keep_reason(struct whatif *w, struct whatif_item *item,
@@ -234,14 +209,15 @@ static uint32_t place_more(struct whatif *w, struct whatif_item *item, struct ta
         struct placement p;
         uint32_t most = n - n_placed;
         request->n_replicas = most < PLACE_REPLICAS_MAX ? most : PLACE_REPLICAS_MAX;
-        if (place(w->view, request, &p, w->arena, NULL) != 0) {
+        arena_clear(&w->scratch);
+        if (place(w->view, request, &p, &w->scratch, NULL) != 0) {
             break;
         }
         for (uint32_t i = 0; i < p.n_runs; i++) {
             struct view_take take = place_take(request, &p.runs[i], w->arena);
             view_take_n(w->view, p.runs[i].slot, &take, p.runs[i].count);
-            add_planned(w, item->service, p.runs[i].slot, p.runs[i].count, &take);
-            add_target(w, item, t, &p.runs[i]);
+            whatif_add_planned(w, item->service, p.runs[i].slot, p.runs[i].count, &take);
+            whatif_add_target(w, item, t, &p.runs[i]);
         }
         n_placed += p.n_placed;
         request->seed += p.n_placed;
@@ -254,21 +230,24 @@ static uint32_t place_more(struct whatif *w, struct whatif_item *item, struct ta
     return n_placed;
 }
 
-static struct targets targets_open(struct whatif *w)
+static int check_size(uint64_t n, struct err *err)
 {
-    uint32_t n = view_slots(w->view);
-    return (struct targets){arena_array(w->arena, n, sizeof(uint32_t)), n, 0};
+    if (n > WHATIF_TASKS_MAX) {
+        return err_set(err, ERR_INVALID, "a step may start at most %u tasks, not %llu",
+                       WHATIF_TASKS_MAX, (unsigned long long)n);
+    }
+    return 0;
 }
 
 /* n tasks of a service. A strategy that cannot be read places none. */
 static struct whatif_item *place_service(struct whatif *w, uint32_t slot, uint32_t n,
                                          struct whatif_result *ret)
 {
-    struct whatif_item *item = add_item(ret, slot, n);
-    struct targets t = targets_open(w);
+    struct whatif_item *item = whatif_add_item(ret, slot, n);
+    struct targets t = whatif_targets(w);
     struct place_request request;
-    if (leader_service_request(w->l, &service_now(w, slot)->row, n, &request, w->arena, NULL) ==
-        0) {
+    if (leader_service_request(w->l, &whatif_service_now(w, slot)->row, n, &request, w->arena,
+                               NULL) == 0) {
         (void)place_more(w, item, &t, &request, n);
     }
     return item;
@@ -278,16 +257,19 @@ int whatif_run(struct whatif *w, const struct run_request *request, struct whati
                struct err *err)
 {
     struct place_request place_request;
-    struct targets t = targets_open(w);
-    *ret = (struct whatif_result){.before = totals(w)};
-    int rv = leader_run_request(w->l, request, &place_request, w->arena, err);
+    struct targets t = whatif_targets(w);
+    *ret = (struct whatif_result){.before = whatif_totals_of(w)};
+    int rv = check_size(request->count, err);
+    if (rv == 0) {
+        rv = leader_run_request(w->l, request, &place_request, w->arena, err);
+    }
     if (rv != 0) {
         return rv;
     }
     ret->items = arena_array(w->arena, 1, sizeof *ret->items);
-    struct whatif_item *item = add_item(ret, SLOT_NONE, request->count);
+    struct whatif_item *item = whatif_add_item(ret, SLOT_NONE, request->count);
     (void)place_more(w, item, &t, &place_request, request->count);
-    ret->after = totals(w);
+    ret->after = whatif_totals_of(w);
     return 0;
 }
 
@@ -318,7 +300,7 @@ static void count_task(struct drain *d, uint32_t slot)
         d->ret->n_stay++;
     }
     if (d->remove) {
-        mark_gone(w, slot);
+        whatif_mark_gone(w, slot);
     }
 }
 
@@ -412,7 +394,8 @@ int whatif_drain(struct whatif *w, const uint32_t *nodes, uint32_t n_nodes, bool
 {
     struct drain d = {.w = w, .ret = ret, .remove = remove};
     uint32_t n_items = 0;
-    *ret = (struct whatif_result){.before = totals(w)};
+    uint64_t n_tasks = 0;
+    *ret = (struct whatif_result){.before = whatif_totals_of(w)};
     d.marked = arena_array(w->arena, view_slots(w->view), 1);
     d.n_from = arena_array(w->arena, w->n_services, sizeof *d.n_from);
     d.items = arena_array(w->arena, w->n_services, sizeof *d.items);
@@ -422,6 +405,11 @@ int whatif_drain(struct whatif *w, const uint32_t *nodes, uint32_t n_nodes, bool
     }
     for (uint32_t i = 0; i < w->n_services; i++) {
         n_items += d.n_from[i] > 0;
+        n_tasks += d.n_from[i];
+    }
+    rv = check_size(n_tasks, err);
+    if (rv != 0) {
+        return rv;
     }
     ret->items = arena_array(w->arena, n_items, sizeof *ret->items);
     for (uint32_t i = 0; i < w->n_services; i++) {
@@ -429,17 +417,17 @@ int whatif_drain(struct whatif *w, const uint32_t *nodes, uint32_t n_nodes, bool
             continue;
         }
         d.items[i] = ret->n_items + 1;
-        struct service_now *now = service_now(w, i);
+        struct service_now *now = whatif_service_now(w, i);
         bool daemon = now->row.scheduling == SCHEDULING_DAEMON;
         struct whatif_item *item =
-            daemon ? add_item(ret, i, 0) : place_service(w, i, d.n_from[i], ret);
+            daemon ? whatif_add_item(ret, i, 0) : place_service(w, i, d.n_from[i], ret);
         now->n_missing += remove ? item->n_wanted - item->n_placed : 0;
         item->n_stopped = remove ? d.n_from[i] : 0;
     }
     if (!remove) {
         stop_replaced(&d, nodes, n_nodes);
     }
-    ret->after = totals(w);
+    ret->after = whatif_totals_of(w);
     return 0;
 }
 
@@ -491,9 +479,9 @@ static uint32_t stop_some(struct whatif *w, uint32_t slot, struct members *m, ui
  * lack room, down to minimumHealthyPercent. */
 static void roll_out(struct whatif *w, uint32_t slot, struct whatif_item *item)
 {
-    const struct service *v = &service_now(w, slot)->row;
+    const struct service *v = &whatif_service_now(w, slot)->row;
     struct members m = members_of(w, slot);
-    struct targets t = targets_open(w);
+    struct targets t = whatif_targets(w);
     struct place_request request;
     uint32_t first_new = w->n_planned;
     uint32_t n_good = 0;
@@ -534,9 +522,9 @@ static bool is_for_daemon(struct whatif *w, const struct place_request *request,
 /* One task of the daemon on each of these nodes that is one for it. */
 static void start_daemon(struct whatif *w, struct whatif_item *item, uint32_t *slots, uint32_t n)
 {
-    struct targets t = targets_open(w);
+    struct targets t = whatif_targets(w);
     struct place_request request;
-    const struct service *v = &service_now(w, item->service)->row;
+    const struct service *v = &whatif_service_now(w, item->service)->row;
     if (leader_service_request(w->l, v, 1, &request, w->arena, NULL) != 0) {
         return;
     }
@@ -576,7 +564,7 @@ static void replace_daemons(struct whatif *w, uint32_t slot, struct whatif_item 
 static void scale_in(struct whatif *w, uint32_t slot, uint32_t n, struct whatif_item *item)
 {
     struct members m = members_of(w, slot);
-    const struct service *v = &service_now(w, slot)->row;
+    const struct service *v = &whatif_service_now(w, slot)->row;
     struct place_request request;
     struct place_task *tasks = arena_array(w->arena, m.n_tasks, sizeof *tasks);
     uint32_t from_store = n < m.n_tasks ? n : m.n_tasks;
@@ -600,11 +588,15 @@ static void scale_in(struct whatif *w, uint32_t slot, uint32_t n, struct whatif_
 int whatif_service(struct whatif *w, uint32_t service, const uint32_t *desired, uint32_t taskdef,
                    struct whatif_result *ret, struct err *err)
 {
-    struct service_now *now = service_now(w, service);
-    *ret = (struct whatif_result){.before = totals(w)};
+    struct service_now *now = whatif_service_now(w, service);
+    *ret = (struct whatif_result){.before = whatif_totals_of(w)};
     if (desired != NULL && now->row.scheduling == SCHEDULING_DAEMON) {
         return err_set(err, ERR_INVALID,
                        "desiredCount: a DAEMON service has one task on every node");
+    }
+    int rv = check_size(desired == NULL ? now->row.desired : *desired, err);
+    if (rv != 0) {
+        return rv;
     }
     ret->items = arena_array(w->arena, 1, sizeof *ret->items);
     now->row.desired = desired == NULL ? now->row.desired : *desired;
@@ -613,18 +605,18 @@ int whatif_service(struct whatif *w, uint32_t service, const uint32_t *desired, 
     if (taskdef != SLOT_NONE && taskdef != now->row.primary.taskdef) {
         now->row.primary.taskdef = taskdef;
         if (now->row.scheduling == SCHEDULING_DAEMON) {
-            replace_daemons(w, service, add_item(ret, service, 0));
+            replace_daemons(w, service, whatif_add_item(ret, service, 0));
         } else {
-            roll_out(w, service, add_item(ret, service, now->row.desired));
+            roll_out(w, service, whatif_add_item(ret, service, now->row.desired));
         }
     } else if (now->row.scheduling == SCHEDULING_REPLICA && now->row.desired < have) {
-        scale_in(w, service, have - now->row.desired, add_item(ret, service, 0));
+        scale_in(w, service, have - now->row.desired, whatif_add_item(ret, service, 0));
     } else {
         (void)place_service(w, service, desired == NULL ? now->n_missing : now->row.desired - have,
                             ret);
     }
     now->n_missing = ret->items[0].n_wanted - ret->items[0].n_placed;
-    ret->after = totals(w);
+    ret->after = whatif_totals_of(w);
     return 0;
 }
 
@@ -655,13 +647,33 @@ static int add_nodes(struct whatif *w, const struct view_node *node, uint32_t n,
     return 0;
 }
 
+/* Of services with tasks to start, and a task of each daemon on each new node. */
+static uint64_t count_missing(struct whatif *w, uint32_t n_nodes)
+{
+    uint64_t n = 0;
+    for (uint32_t i = 0; i < w->n_services; i++) {
+        const struct service *v = store_service(w->l->store, i);
+        if (v != NULL && v->cluster == w->cluster && v->status == SERVICE_ACTIVE) {
+            n += v->scheduling == SCHEDULING_DAEMON ? n_nodes : whatif_service_now(w, i)->n_missing;
+        }
+    }
+    return n;
+}
+
 int whatif_add(struct whatif *w, const struct view_node *node, uint32_t n,
                struct whatif_result *ret, struct err *err)
 {
-    uint32_t *slots = arena_array(w->arena, n, sizeof *slots);
-    assert(n <= WHATIF_NODES_MAX);
-    *ret = (struct whatif_result){.before = totals(w)};
-    int rv = add_nodes(w, node, n, slots, err);
+    uint32_t *slots;
+    *ret = (struct whatif_result){.before = whatif_totals_of(w)};
+    if (n > WHATIF_NODES_MAX - w->n_new) {
+        return err_set(err, ERR_INVALID, "count: at most %u nodes can be added, not %u and %u",
+                       WHATIF_NODES_MAX, w->n_new, n);
+    }
+    slots = arena_array(w->arena, n, sizeof *slots);
+    int rv = check_size(count_missing(w, n), err);
+    if (rv == 0) {
+        rv = add_nodes(w, node, n, slots, err);
+    }
     if (rv != 0) {
         return rv;
     }
@@ -673,181 +685,16 @@ int whatif_add(struct whatif *w, const struct view_node *node, uint32_t n,
                 (v->scheduling == SCHEDULING_DAEMON) != (daemons == 1)) {
                 continue;
             }
-            struct service_now *now = service_now(w, i);
+            struct service_now *now = whatif_service_now(w, i);
             if (daemons == 1) {
-                start_daemon(w, add_item(ret, i, 0), slots, n);
+                start_daemon(w, whatif_add_item(ret, i, 0), slots, n);
             } else if (now->n_missing > 0) {
                 now->n_missing -= place_service(w, i, now->n_missing, ret)->n_placed;
             }
         }
     }
-    ret->after = totals(w);
+    ret->after = whatif_totals_of(w);
     return 0;
-}
-
-/* --- fewer nodes ---------------------------------------------------------------------------------
- */
-
-struct rebalance {
-    struct whatif *w;
-    struct defrag_task *tasks;
-    uint32_t *slots; /* Of the store, by task. */
-    uint32_t n;
-    struct place_request **requests; /* By service; NULL: not asked for yet. */
-};
-
-/* The request by which a task may be placed once more; NULL when it is to stay. */
-static const struct place_request *request_of(struct rebalance *b, const struct task *t)
-{
-    struct whatif *w = b->w;
-    const struct service *v;
-    if (t->service == SLOT_NONE || t->status != TASK_RUNNING || t->desired != TASK_RUNNING) {
-        return NULL;
-    }
-    v = &service_now(w, t->service)->row;
-    if (v->scheduling != SCHEDULING_REPLICA || v->status != SERVICE_ACTIVE ||
-        v->primary.taskdef != t->taskdef || recon_max(v) <= v->desired) {
-        return NULL;
-    }
-    if (b->requests[t->service] == NULL) {
-        struct place_request *r = arena_alloc(w->arena, sizeof *r);
-        if (leader_service_request(w->l, v, 1, r, w->arena, NULL) != 0) {
-            return NULL;
-        }
-        b->requests[t->service] = r;
-    }
-    return b->requests[t->service];
-}
-
-static bool is_daemon(struct whatif *w, const struct task *t)
-{
-    return t->service != SLOT_NONE &&
-           service_now(w, t->service)->row.scheduling == SCHEDULING_DAEMON;
-}
-
-/* Nodes with more tasks than may be moved stay as they are. */
-static void gather_tasks(struct rebalance *b, uint32_t moves, bool count_only)
-{
-    struct whatif *w = b->w;
-    b->n = 0;
-    for (uint32_t at = 0; at < view_slots(w->view); at++) {
-        uint32_t node = view_has(w->view, at) ? view_owner(w->view, at) : WHATIF_NEW;
-        if (node >= WHATIF_NEW || view_free_of(w->view, at).n_tasks > moves) {
-            continue;
-        }
-        for (uint32_t t = store_node(w->l->store, node)->first_task; t != SLOT_NONE;
-             t = store_task(w->l->store, t)->on_node.next) {
-            const struct task *task = store_task(w->l->store, t);
-            if (task->status == TASK_STOPPED || is_gone(w, t)) {
-                continue;
-            }
-            if (!count_only) {
-                b->tasks[b->n] = (struct defrag_task){
-                    at, request_of(b, task), leader_take(task, w->arena), is_daemon(w, task)};
-                b->slots[b->n] = t;
-            }
-            b->n++;
-        }
-    }
-}
-
-static void add_move(struct rebalance *b, const struct defrag_move *m, struct whatif_result *ret,
-                     uint32_t *items, struct targets *targets)
-{
-    struct whatif *w = b->w;
-    const struct place_request *r = b->tasks[m->task].request;
-    struct place_run run = {m->to, view_owner(w->view, m->to), 1, m->host_ports};
-    uint32_t service = store_task(w->l->store, b->slots[m->task])->service;
-    struct view_take take = place_take(r, &run, w->arena);
-    if (items[service] == 0) {
-        (void)add_item(ret, service, 0);
-        items[service] = ret->n_items;
-        targets[ret->n_items - 1] = targets_open(w);
-    }
-    struct whatif_item *item = &ret->items[items[service] - 1];
-    item->n_wanted++;
-    item->n_placed++;
-    item->n_stopped++;
-    add_target(w, item, &targets[items[service] - 1], &run);
-    add_planned(w, service, m->to, 1, &take);
-    mark_gone(w, b->slots[m->task]);
-}
-
-void whatif_rebalance(struct whatif *w, uint32_t moves, struct whatif_result *ret)
-{
-    struct rebalance b = {.w = w};
-    struct defrag_plan plan;
-    uint32_t *items = arena_array(w->arena, w->n_services, sizeof *items);
-    struct targets *targets;
-    assert(moves <= WHATIF_MOVES_MAX);
-    *ret = (struct whatif_result){.before = totals(w)};
-    gather_tasks(&b, moves, true);
-    b.tasks = arena_array(w->arena, b.n, sizeof *b.tasks);
-    b.slots = arena_array(w->arena, b.n, sizeof *b.slots);
-    b.requests = arena_array(w->arena, w->n_services, sizeof(void *));
-    gather_tasks(&b, moves, false);
-    defrag_plan(w->view, b.tasks, b.n, moves, &plan, w->arena);
-    ret->items = arena_array(w->arena, plan.n_moves, sizeof *ret->items);
-    ret->emptied = arena_array(w->arena, plan.n_freed, sizeof *ret->emptied);
-    targets = arena_array(w->arena, plan.n_moves, sizeof *targets);
-    for (uint32_t i = 0; i < plan.n_moves; i++) {
-        uint32_t from = b.tasks[plan.moves[i].task].slot;
-        add_move(&b, &plan.moves[i], ret, items, targets);
-        if (i + 1 == plan.n_moves || b.tasks[plan.moves[i + 1].task].slot != from) {
-            ret->emptied[ret->n_emptied++] = view_owner(w->view, from);
-        }
-    }
-    assert(ret->n_emptied == plan.n_freed);
-    ret->after = totals(w);
-}
-
-static bool add_shape(struct whatif_shape *shapes, uint32_t *n, uint32_t cpu, uint32_t memory,
-                      uint32_t gpus)
-{
-    uint32_t i = 0;
-    while (i < *n &&
-           (shapes[i].cpu != cpu || shapes[i].memory_mib != memory || shapes[i].gpus != gpus)) {
-        i++;
-    }
-    if (i == WHATIF_SHAPES_MAX) {
-        return false;
-    }
-    if (i == *n) {
-        shapes[(*n)++] = (struct whatif_shape){cpu, memory, gpus, 0};
-    }
-    shapes[i].count++;
-    return true;
-}
-
-bool whatif_shapes(struct whatif *w, struct whatif_shape tasks[WHATIF_SHAPES_MAX],
-                   uint32_t *ret_n_tasks, struct whatif_shape nodes[WHATIF_SHAPES_MAX],
-                   uint32_t *ret_n_nodes)
-{
-    bool ok = true;
-    *ret_n_tasks = 0;
-    *ret_n_nodes = 0;
-    for (uint32_t at = 0; at < view_slots(w->view) && ok; at++) {
-        if (!view_has(w->view, at)) {
-            continue;
-        }
-        struct view_capacity c = view_capacity_of(w->view, at);
-        uint32_t node = view_owner(w->view, at);
-        ok = c.status != VIEW_ACTIVE || add_shape(nodes, ret_n_nodes, c.cpu, c.memory_mib, c.gpus);
-        uint32_t t = node < WHATIF_NEW ? store_node(w->l->store, node)->first_task : SLOT_NONE;
-        for (; t != SLOT_NONE && ok; t = store_task(w->l->store, t)->on_node.next) {
-            const struct task *task = store_task(w->l->store, t);
-            if (task->status != TASK_STOPPED && !is_gone(w, t)) {
-                ok = add_shape(tasks, ret_n_tasks, task->cpu, task->memory, task->gpus);
-            }
-        }
-    }
-    for (uint32_t i = 0; i < w->n_planned && ok; i++) {
-        const struct view_take *t = &w->planned[i].take;
-        for (uint32_t k = 0; k < w->planned[i].count && ok; k++) {
-            ok = add_shape(tasks, ret_n_tasks, t->cpu, t->memory_mib, t->gpus);
-        }
-    }
-    return ok;
 }
 
 /* --- why -----------------------------------------------------------------------------------------
@@ -873,7 +720,7 @@ int whatif_explain_task(struct whatif *w, uint32_t task, struct place_request *r
     ret_request->cpu = t->cpu;
     ret_request->memory_mib = t->memory;
     ret_request->gpus = t->gpus;
-    if (t->status != TASK_STOPPED && !is_gone(w, task)) {
+    if (t->status != TASK_STOPPED && !whatif_is_gone(w, task)) {
         stop_task(w, task);
     }
     return place_survey(w->view, ret_request, ret, w->arena, err);
@@ -895,7 +742,7 @@ static void want_distinct(struct whatif *w, struct place_request *r)
 int whatif_explain_service(struct whatif *w, uint32_t service, struct place_request *ret_request,
                            struct survey *ret, struct err *err)
 {
-    const struct service *v = &service_now(w, service)->row;
+    const struct service *v = &whatif_service_now(w, service)->row;
     int rv = leader_service_request(w->l, v, 1, ret_request, w->arena, err);
     if (rv == 0 && v->scheduling == SCHEDULING_DAEMON) {
         want_distinct(w, ret_request);

@@ -12,9 +12,10 @@
 #include "controller/core/leader.h"
 #include "controller/core/placement/survey.h"
 
-#define WHATIF_NODES_MAX  100000     /* Nodes added by one step. */
+#define WHATIF_NODES_MAX  100000u    /* Nodes added by all steps together. */
 #define WHATIF_NEW        (1u << 30) /* A node that a step added: this and its number, from 0. */
 #define WHATIF_MOVES_MAX  10000
+#define WHATIF_TASKS_MAX  250000u /* That one step may start. */
 #define WHATIF_SHAPES_MAX 200
 
 struct whatif; /* Opaque. */
@@ -64,7 +65,10 @@ struct whatif_result {
 struct whatif *whatif_open(struct leader *l, uint32_t cluster, struct arena *arena);
 void whatif_close(struct whatif *w); /* NULL is fine. */
 
-/* RunTask, as leader_run() would place it. ERR_INVALID as that. */
+/* Every step: ERR_INVALID when it is larger than the limits above; it may have been carried out in
+ * part then.
+ *
+ * RunTask, as leader_run() would place it. ERR_INVALID as that. */
 int whatif_run(struct whatif *w, const struct run_request *request, struct whatif_result *ret,
                struct err *err);
 
@@ -84,8 +88,8 @@ int whatif_add(struct whatif *w, const struct view_node *node, uint32_t n,
                struct whatif_result *ret, struct err *err);
 
 /* Empty nodes by moving at most so many tasks of services, each started elsewhere before it is
- * stopped (so not those with a maximumPercent of 100): see defrag.h. moves <= WHATIF_MOVES_MAX. */
-void whatif_rebalance(struct whatif *w, uint32_t moves, struct whatif_result *ret);
+ * stopped (so not those with a maximumPercent of 100): see defrag.h. */
+int whatif_rebalance(struct whatif *w, uint32_t moves, struct whatif_result *ret, struct err *err);
 
 /* Tasks, or ACTIVE nodes, of one size. */
 struct whatif_shape {

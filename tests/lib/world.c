@@ -91,10 +91,10 @@ bool world_service(struct world *w, const char *cluster, const char *name, const
     return world_apply(w, &cmd);
 }
 
-bool world_service_priority(struct world *w, const char *cluster, const char *name,
-                            const char *family, uint32_t desired, const char *priority)
+bool world_service_with(struct world *w, const char *cluster, const char *name, const char *family,
+                        uint32_t desired, uint8_t type, const char *expression)
 {
-    struct constraint constraint = {CONSTRAINT_PRIORITY, str_of(priority)};
+    struct constraint constraint = {type, str_of(expression)};
     struct command cmd = {.kind = CMD_SERVICE_CREATE};
     cmd.u.service_create = (struct cmd_service_create){.cluster = str_of(cluster),
                                                        .family = str_of(family),

@@ -37,8 +37,9 @@ bool world_taskdef_ref(struct world *w, uint8_t kind, const char *family, uint32
 
 bool world_service(struct world *w, const char *cluster, const char *name, const char *family,
                    uint32_t desired);
-bool world_service_priority(struct world *w, const char *cluster, const char *name,
-                            const char *family, uint32_t desired, const char *priority);
+/* With one placement constraint. */
+bool world_service_with(struct world *w, const char *cluster, const char *name, const char *family,
+                        uint32_t desired, uint8_t type, const char *expression);
 bool world_daemon(struct world *w, const char *cluster, const char *name, const char *family);
 bool world_service_scale(struct world *w, const char *cluster, const char *name, uint32_t desired);
 bool world_service_taskdef(struct world *w, const char *cluster, const char *name,

@@ -11,11 +11,12 @@ struct work {
     struct view *view;
     const struct defrag_task *tasks;
     struct arena *arena;
-    uint32_t *first;   /* By slot: where its tasks begin in `order`; n_slots + 1 of them. */
-    uint32_t *order;   /* Tasks by slot, largest first. */
-    uint32_t *own;     /* By slot: tasks that are no daemons'. */
-    uint8_t *busy;     /* By slot: took or gave something in this plan. */
-    uint32_t *exclude; /* The node to be emptied, then all nodes without tasks. */
+    struct arena *scratch; /* Of one placement. */
+    uint32_t *first;       /* By slot: where its tasks begin in `order`; n_slots + 1 of them. */
+    uint32_t *order;       /* Tasks by slot, largest first. */
+    uint32_t *own;         /* By slot: tasks that are no daemons'. */
+    uint8_t *busy;         /* By slot: took or gave something in this plan. */
+    uint32_t *exclude;     /* The node to be emptied, then all nodes without tasks. */
     uint32_t n_exclude;
     uint64_t total_cpu; /* Of the nodes, for weighing tasks. */
     uint64_t total_memory;
@@ -118,13 +119,18 @@ static bool move(struct work *w, uint32_t task)
     r.n_exclude = w->n_exclude;
     r.n_replicas = 1;
     r.no_reasons = true;
-    if (place(w->view, &r, &p, w->arena, NULL) != 0 || p.n_placed == 0) {
+    arena_clear(w->scratch);
+    if (place(w->view, &r, &p, w->scratch, NULL) != 0 || p.n_placed == 0) {
         return false;
     }
-    struct view_take take = place_take(&r, &p.runs[0], w->arena);
+    struct view_take take = place_take(&r, &p.runs[0], w->scratch);
+    uint16_t *ports = NULL;
+    if (r.n_ports > 0) {
+        ports = arena_array(w->arena, r.n_ports, sizeof *ports);
+        memcpy(ports, p.runs[0].host_ports, r.n_ports * sizeof *ports);
+    }
     view_take(w->view, p.runs[0].slot, &take);
-    w->plan->moves[w->plan->n_moves++] =
-        (struct defrag_move){task, p.runs[0].slot, p.runs[0].host_ports};
+    w->plan->moves[w->plan->n_moves++] = (struct defrag_move){task, p.runs[0].slot, ports};
     return true;
 }
 
@@ -133,7 +139,7 @@ static void take_back(struct work *w, uint32_t from)
     while (w->plan->n_moves > from) {
         const struct defrag_move *m = &w->plan->moves[--w->plan->n_moves];
         struct place_run run = {.slot = m->to, .host_ports = m->host_ports};
-        struct view_take take = place_take(w->tasks[m->task].request, &run, w->arena);
+        struct view_take take = place_take(w->tasks[m->task].request, &run, w->scratch);
         view_give(w->view, m->to, &take);
     }
 }
@@ -159,13 +165,13 @@ static bool empty(struct work *w, uint32_t slot)
 }
 
 void defrag_plan(struct view *v, const struct defrag_task *tasks, uint32_t n_tasks, uint32_t budget,
-                 struct defrag_plan *ret, struct arena *arena)
+                 struct defrag_plan *ret, struct arena *arena, struct arena *scratch)
 {
-    struct work w = {.view = v, .tasks = tasks, .arena = arena, .plan = ret};
+    struct work w = {.view = v, .tasks = tasks, .arena = arena, .scratch = scratch, .plan = ret};
     uint32_t n_slots = view_slots(v);
     uint32_t n = 0, n_failed = 0;
     uint32_t *nodes = arena_array(arena, n_slots, sizeof *nodes);
-    uint32_t *scratch = arena_array(arena, n_slots, sizeof *scratch);
+    uint32_t *sorting = arena_array(arena, n_slots, sizeof *sorting);
     memset(ret, 0, sizeof *ret);
     ret->moves = arena_array(arena, budget < n_tasks ? budget : n_tasks, sizeof *ret->moves);
     line_up(&w, n_tasks);
@@ -174,7 +180,7 @@ void defrag_plan(struct view *v, const struct defrag_task *tasks, uint32_t n_tas
             nodes[n++] = slot;
         }
     }
-    sort_u32(nodes, n, scratch, node_before, &w);
+    sort_u32(nodes, n, sorting, node_before, &w);
     for (uint32_t i = 0; i < n && n_failed < TRIES_MAX; i++) {
         /* What came to the node in this plan is not to move again, and makes it no candidate. */
         if (w.busy[nodes[i]] == 0 && w.own[nodes[i]] <= budget - ret->n_moves) {

@@ -40,8 +40,9 @@ struct defrag_plan {
 };
 
 /* At most `budget` moves. The tasks are all that the nodes have: nodes with others stay. The view
- * is left as it is after the moves, so give it a copy where they are only thought of. */
+ * is left as it is after the moves, so give it a copy where they are only thought of. The plan is
+ * in `arena`; `scratch`, another one, is emptied for every placement that is tried. */
 void defrag_plan(struct view *v, const struct defrag_task *tasks, uint32_t n_tasks, uint32_t budget,
-                 struct defrag_plan *ret, struct arena *arena);
+                 struct defrag_plan *ret, struct arena *arena, struct arena *scratch);
 
 #endif

@@ -60,14 +60,25 @@ static int check_ports(const struct place_request *r, struct err *err)
     return 0;
 }
 
+uint32_t request_most(const struct place_request *r)
+{
+    uint32_t least = 0;
+    for (uint32_t i = 0; i < r->n_constraints; i++) {
+        const struct place_constraint *c = &r->constraints[i];
+        if (c->kind != PLACE_MEMBER_OF) {
+            uint32_t most = c->kind == PLACE_DISTINCT_INSTANCE ? 1 : c->most;
+            least = least == 0 || most < least ? most : least;
+        }
+    }
+    return least;
+}
+
 static int compile_constraints(struct solver *s, struct err *err)
 {
     const struct place_request *r = s->request;
+    s->most = request_most(r);
     for (uint32_t i = 0; i < r->n_constraints; i++) {
         if (r->constraints[i].kind != PLACE_MEMBER_OF) {
-            uint32_t most =
-                r->constraints[i].kind == PLACE_DISTINCT_INSTANCE ? 1 : r->constraints[i].most;
-            s->most = s->most == 0 || most < s->most ? most : s->most;
             continue;
         }
         int rv = view_query_get(s->view, r->constraints[i].expression, &s->queries[i], err);

@@ -81,6 +81,9 @@ struct survey_level {
     struct str attribute; /* LEVEL_SPREAD */
 };
 
+/* How many tasks of its group a node may have by the constraints; 0: any number. */
+uint32_t request_most(const struct place_request *r);
+
 /* Check the request and make everything ready for it: solver_init() for questions about nodes;
  * solver_open() for choices, which also holds the group until it is released. */
 int solver_open(struct solver *s, struct view *v, const struct place_request *request,

@@ -107,7 +107,7 @@ static bool same_values(const struct solver *s, uint32_t a, uint32_t b)
     return true;
 }
 
-/* The heap for a node; n_heaps when there would be too many. firsts: a slot of each heap. */
+/* The heap for a node; HEAPS_MAX when there would be too many. firsts: a slot of each heap. */
 static uint32_t heap_for(struct pool *p, uint32_t slot, uint32_t *firsts)
 {
     uint32_t h = 0;

@@ -75,6 +75,9 @@ static bool is_restricted(const struct solver *s)
 void place_set_scarcity(struct view *v, const struct place_demand *demands, uint32_t n,
                         struct arena *arena)
 {
+    if (n == 0 && v->scarcity_max == 0) {
+        return;
+    }
     uint32_t *shares = arena_array(arena, v->n_classes, sizeof *shares);
     uint8_t *scarcity = arena_array(arena, v->n_classes, sizeof *scarcity);
     const struct stock *stock = take_stock(v, arena);

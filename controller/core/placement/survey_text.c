@@ -34,20 +34,6 @@ static void members_text(const struct place_request *r, uint32_t members, struct
     }
 }
 
-/* How many tasks of its group a node may have. */
-static uint32_t most_of(const struct place_request *r)
-{
-    uint32_t least = 0;
-    for (uint32_t i = 0; i < r->n_constraints; i++) {
-        const struct place_constraint *c = &r->constraints[i];
-        if (c->kind != PLACE_MEMBER_OF) {
-            uint32_t most = c->kind == PLACE_DISTINCT_INSTANCE ? 1 : c->most;
-            least = least == 0 || most < least ? most : least;
-        }
-    }
-    return least;
-}
-
 static void reasons_text(const struct place_request *r, const struct survey_group *g, bool most,
                          struct buf *to)
 {
@@ -55,7 +41,7 @@ static void reasons_text(const struct place_request *r, const struct survey_grou
     for (uint32_t i = 1; i < PLACE_REASON_N; i++) {
         enum place_reason reason = (enum place_reason)i;
         struct place_why why = {.reason = reason, .port = g->port};
-        why.needed = reason == PLACE_DISTINCT ? most_of(r) : 0;
+        why.needed = reason == PLACE_DISTINCT ? request_most(r) : 0;
         if ((g->reasons & 1u << i) == 0) {
             continue;
         }
@@ -216,8 +202,8 @@ void survey_fix_text(const struct view *v, const struct place_request *request,
         return;
     case SURVEY_DISTINCT:
         nodes_text(fix->n_nodes, to);
-        buf_puts(to, most_of(request) > 1 ? " with a larger maxPerInstance"
-                                          : " without distinctInstance");
+        buf_puts(to, request_most(request) > 1 ? " with a larger maxPerInstance"
+                                               : " without distinctInstance");
         return;
     case SURVEY_ATTRIBUTE:
         nodes_text(fix->n_nodes, to);

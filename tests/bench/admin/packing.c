@@ -17,6 +17,7 @@
  *                [--openb-nodes FILE --openb-tasks FILE] */
 #include "admin/configlp.h"
 #include "common/base/prng.h"
+#include "common/loop/sysmem.h"
 #include "controller/core/placement/defrag.h"
 #include "tests/lib/report.h"
 
@@ -35,23 +36,6 @@
 #define LP_EVERY     144 /* Bins between two configuration programs: half a day. */
 #define NO_TIME      INT64_MAX
 #define OPENB_SHAPES 10000
-
-static void *resize(void *ctx, void *ptr, size_t old_size, size_t new_size)
-{
-    (void)ctx;
-    (void)old_size;
-    if (new_size == 0) {
-        free(ptr);
-        return NULL;
-    }
-    ptr = realloc(ptr, new_size);
-    if (ptr == NULL) {
-        abort();
-    }
-    return ptr;
-}
-
-static const struct mem mem = {resize, NULL};
 
 static void fail(const char *what, const char *why)
 {
@@ -203,6 +187,7 @@ struct run {
     struct configlp_shape node;
     struct view *view;
     struct arena arena;
+    struct arena scratch;
     struct place_request requests[SHAPES_MAX];
     uint32_t *live; /* Indexes of machines that run, in no order. */
     uint32_t n_live;
@@ -237,8 +222,9 @@ static void run_open(struct run *r, const struct trace *t, const struct configlp
     memset(r, 0, sizeof *r);
     r->t = t;
     r->node = *node;
-    r->view = view_open(&mem);
-    arena_init(&r->arena, &mem);
+    r->view = view_open(sysmem());
+    arena_init(&r->arena, sysmem());
+    arena_init(&r->scratch, sysmem());
     r->live = malloc(t->n * sizeof *r->live);
     r->ends = malloc(t->n * sizeof *r->ends);
     if (r->live == NULL || r->ends == NULL) {
@@ -254,6 +240,7 @@ static void run_close(struct run *r)
 {
     view_close(r->view);
     arena_close(&r->arena);
+    arena_close(&r->scratch);
     free(r->live);
     free(r->ends);
 }
@@ -340,7 +327,7 @@ static void defragment(struct run *r)
         const struct vm *vm = &r->t->vms[r->live[i]];
         tasks[i] = (struct defrag_task){vm->at, &r->requests[vm->shape], take_of(r, vm), false};
     }
-    defrag_plan(r->view, tasks, r->n_live, (uint32_t)r->tokens, &plan, &r->arena);
+    defrag_plan(r->view, tasks, r->n_live, (uint32_t)r->tokens, &plan, &r->arena, &r->scratch);
     for (uint32_t i = 0; i < plan.n_moves; i++) {
         r->t->vms[r->live[plan.moves[i].task]].at = plan.moves[i].to;
     }
@@ -723,11 +710,11 @@ static void run_openb(struct report *report, const struct openb *o, uint64_t see
     static struct gpu_task drawn[OPENB_SHAPES];
     struct prng p;
     struct arena arena;
-    struct view *v = view_open(&mem);
+    struct view *v = view_open(sysmem());
     uint64_t wanted = 0, given = 0;
     uint32_t n = 0, owner = 0;
     prng_init(&p, seed);
-    arena_init(&arena, &mem);
+    arena_init(&arena, sysmem());
     w.n = 0;
     for (uint32_t i = 0; i < o->n_nodes; i++) {
         struct view_attribute model = {STR("gpu-model"), str_of(o->models[o->model_of[i]])};

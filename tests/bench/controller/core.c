@@ -5,6 +5,7 @@
  * usage: core [--quick] [--json FILE] [TASKS...] */
 #include "common/base/hash.h"
 #include "common/base/prng.h"
+#include "common/loop/sysmem.h"
 #include "controller/core/leader.h"
 
 #include <stdio.h>
@@ -49,23 +50,6 @@ struct bench {
 
 static size_t in_use;
 
-static void *resize(void *ctx, void *ptr, size_t old_size, size_t new_size)
-{
-    (void)ctx;
-    in_use = in_use - old_size + new_size;
-    if (new_size == 0) {
-        free(ptr);
-        return NULL;
-    }
-    ptr = realloc(ptr, new_size);
-    if (ptr == NULL) {
-        abort();
-    }
-    return ptr;
-}
-
-static const struct mem mem = {resize, NULL};
-
 static double cpu_seconds(void)
 {
     struct timespec t;
@@ -92,7 +76,7 @@ static void open_leader(struct bench *b)
 {
     static const struct leader_settings settings = {3600000, 3600000, 5000, 0};
     leader_close(b->leader);
-    b->leader = leader_open(b->store, &settings, b->now, &mem);
+    b->leader = leader_open(b->store, &settings, b->now, sysmem());
 }
 
 /* Passes until nothing is left to decide. */
@@ -149,9 +133,9 @@ static void open_bench(struct bench *b, uint32_t n_tasks)
     memset(b, 0, sizeof *b);
     in_use = 0;
     b->now = 1700000000000;
-    b->store = store_open(&mem);
-    changes_init(&b->changes, &mem);
-    arena_init(&b->arena, &mem);
+    b->store = store_open(sysmem());
+    changes_init(&b->changes, sysmem());
+    arena_init(&b->arena, sysmem());
     prng_init(&b->prng, 1);
     cluster.u.cluster.name = STR("c");
     apply(b, &cluster);
@@ -254,7 +238,7 @@ static uint32_t churn(struct bench *b)
 
 static double load_rate(struct bench *b)
 {
-    struct store *copy = store_open(&mem);
+    struct store *copy = store_open(sysmem());
     struct err err;
     double from = cpu_seconds();
     uint64_t n = 0;

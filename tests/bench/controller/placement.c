@@ -17,6 +17,7 @@
  *
  * usage: placement [--quick] [--json FILE] [CASE...] */
 #include "common/base/prng.h"
+#include "common/loop/sysmem.h"
 #include "controller/core/placement/place.h"
 
 #include <stdio.h>
@@ -98,23 +99,6 @@ struct row {
     double min;
     double max;
 };
-
-static void *resize(void *ctx, void *ptr, size_t old_size, size_t new_size)
-{
-    (void)ctx;
-    (void)old_size;
-    if (new_size == 0) {
-        free(ptr);
-        return NULL;
-    }
-    ptr = realloc(ptr, new_size);
-    if (ptr == NULL) {
-        abort();
-    }
-    return ptr;
-}
-
-static const struct mem mem = {resize, NULL};
 
 static double cpu_seconds(void)
 {
@@ -233,11 +217,11 @@ static void task_add(struct cluster *c, const struct task *t)
 {
     if (c->n_tasks == c->cap_tasks) {
         uint32_t cap = c->cap_tasks == 0 ? 1024 : c->cap_tasks * 2;
-        struct task *tasks = mem_alloc(&mem, cap * sizeof *t);
+        struct task *tasks = mem_alloc(sysmem(), cap * sizeof *t);
         for (uint32_t i = 0; i < c->n_tasks; i++) {
             tasks[i] = *task_at(c, i);
         }
-        mem_free(&mem, c->tasks, c->cap_tasks * sizeof *t);
+        mem_free(sysmem(), c->tasks, c->cap_tasks * sizeof *t);
         c->tasks = tasks;
         c->cap_tasks = cap;
         c->first = 0;
@@ -317,8 +301,8 @@ static void cluster_open(struct cluster *c, enum kind kind, uint32_t n_nodes)
     bool one = kind == IDENTICAL || kind == BATCH || kind == CHURN;
     memset(c, 0, sizeof *c);
     prng_init(&c->prng, 42);
-    c->view = view_open(&mem);
-    arena_init(&c->arena, &mem);
+    c->view = view_open(sysmem());
+    arena_init(&c->arena, sysmem());
     c->n_nodes = n_nodes;
     c->n_services = one ? 1 : n_nodes < 500 ? 50 : N_SERVICES_MAX;
     add_nodes(c);
@@ -340,7 +324,7 @@ static void cluster_close(struct cluster *c)
     }
     view_close(c->view);
     arena_close(&c->arena);
-    mem_free(&mem, c->tasks, c->cap_tasks * sizeof *c->tasks);
+    mem_free(sysmem(), c->tasks, c->cap_tasks * sizeof *c->tasks);
 }
 
 /* --- measuring -------------------------------------------------------------------------------- */

@@ -4,6 +4,7 @@
  *
  * usage: whatif [--quick] [--json FILE] */
 #include "controller/core/whatif.h"
+#include "common/loop/sysmem.h"
 #include "tests/lib/report.h"
 #include "tests/lib/world.h"
 
@@ -30,23 +31,6 @@ static double cpu_ms(void)
     clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
     return (double)t.tv_sec * 1e3 + (double)t.tv_nsec * 1e-6;
 }
-
-static void *resize(void *ctx, void *ptr, size_t old_size, size_t new_size)
-{
-    (void)ctx;
-    (void)old_size;
-    if (new_size == 0) {
-        free(ptr);
-        return NULL;
-    }
-    ptr = realloc(ptr, new_size);
-    if (ptr == NULL) {
-        abort();
-    }
-    return ptr;
-}
-
-static const struct mem mem = {resize, NULL};
 
 static void check(bool ok, const char *what)
 {
@@ -84,7 +68,7 @@ static void open_bench(struct bench *b)
 {
     static const struct leader_settings settings = {3600000, 3600000, 5000, 0};
     world_open(&b->w);
-    arena_init(&b->arena, &mem);
+    arena_init(&b->arena, sysmem());
     b->w.data = b;
     b->w.after = follow;
     b->nodes = malloc(N_NODES * sizeof *b->nodes);
@@ -102,7 +86,7 @@ static void open_bench(struct bench *b)
                   world_service(&b->w, "c", name, family, N_TASKS / N_SERVICES),
               "no service");
     }
-    b->l = leader_open(b->w.store, &settings, b->w.now, &mem);
+    b->l = leader_open(b->w.store, &settings, b->w.now, sysmem());
     settle(b);
     check(store_count(b->w.store, KIND_TASK) == N_TASKS, "the cluster is too small");
 }

@@ -1,4 +1,4 @@
-/* Room that is made by stopping tasks of lower priority, and room that is kept. */
+/* Room that is made by stopping tasks of lower priority, kept for daemons, or spared. */
 #include "tests/unit/controller/core/leader_rig.h"
 
 static const struct service *named(const struct rig *r, const char *name)
@@ -29,11 +29,11 @@ START_TEST(a_service_of_higher_priority_has_others_stopped_and_no_more_than_it_n
         struct rig r;
         open_rig(&r);
         add_nodes(&r, 2);
-        ck_assert(world_service_priority(&r.w, "c", "low", "f", 8, "10"));
+        ck_assert(world_service_with(&r.w, "c", "low", "f", 8, CONSTRAINT_PRIORITY, "10"));
         ck_assert(world_service(&r.w, "c", "usual", "f", 12));
         run(&r, 2);
         ck_assert_uint_eq(n_running(&r, "low") + n_running(&r, "usual"), 20);
-        ck_assert(world_service_priority(&r.w, "c", "high", "f", 5, "90"));
+        ck_assert(world_service_with(&r.w, "c", "high", "f", 5, CONSTRAINT_PRIORITY, "90"));
         run(&r, 4);
         ck_assert_uint_eq(n_running(&r, "high"), 5);
         ck_assert_uint_eq(n_running(&r, "low"), 3);
@@ -48,7 +48,7 @@ START_TEST(a_service_of_higher_priority_has_others_stopped_and_no_more_than_it_n
         ck_assert_uint_eq(n_running(&r, "low"), 0);
         ck_assert_uint_eq(n_running(&r, "usual"), 10);
         /* Nobody of its own priority or above has to go, and what does not help is left alone. */
-        ck_assert(world_service_priority(&r.w, "c", "equal", "f", 15, "90"));
+        ck_assert(world_service_with(&r.w, "c", "equal", "f", 15, CONSTRAINT_PRIORITY, "90"));
         run(&r, 8);
         ck_assert_uint_eq(n_running(&r, "high"), 10);
         ck_assert_uint_eq(n_running(&r, "equal"), 10);
@@ -68,9 +68,9 @@ START_TEST(the_room_is_kept_until_the_victims_have_stopped)
         uint32_t n_stopping = 0;
         open_rig(&r);
         add_nodes(&r, 1);
-        ck_assert(world_service_priority(&r.w, "c", "low", "f", 10, "10"));
+        ck_assert(world_service_with(&r.w, "c", "low", "f", 10, CONSTRAINT_PRIORITY, "10"));
         run(&r, 2);
-        ck_assert(world_service_priority(&r.w, "c", "high", "f", 2, "90"));
+        ck_assert(world_service_with(&r.w, "c", "high", "f", 2, CONSTRAINT_PRIORITY, "90"));
         settle(&r); /* No agent has done anything. */
         for (uint32_t i = 0; i < store_slots(r.w.store, KIND_TASK); i++) {
             n_stopping += store_task(r.w.store, i)->desired == TASK_STOPPED;
@@ -107,9 +107,9 @@ START_TEST(replacements_of_a_rollout_stop_nobody_else)
         open_rig(&r);
         add_nodes(&r, 1);
         ck_assert(world_taskdef(&r.w, "g", 100, 100, -1));
-        ck_assert(world_service_priority(&r.w, "c", "high", "f", 4, "90"));
+        ck_assert(world_service_with(&r.w, "c", "high", "f", 4, CONSTRAINT_PRIORITY, "90"));
         run(&r, 2);
-        ck_assert(world_service_priority(&r.w, "c", "low", "f", 6, "10"));
+        ck_assert(world_service_with(&r.w, "c", "low", "f", 6, CONSTRAINT_PRIORITY, "10"));
         run(&r, 2);
         ck_assert(world_service_taskdef(&r.w, "c", "high", "g", 1));
         run(&r, 12);
@@ -277,6 +277,38 @@ START_TEST(a_daemon_is_the_last_to_leave_a_draining_node)
     }
 END_TEST
 
+/* Where RunTask would put a task now, of the nodes 0 (zone a) and 1 (zone b). */
+static uint32_t next_node(struct rig *r)
+{
+    struct run_request q = {.count = 1, .cpu = 10, .memory = 10, .group = STR("g"), .seed = 7};
+    struct run_decision d;
+    ck_assert_int_eq(leader_run(r->l, &q, r->w.now, &r->arena, &d, NULL), 0);
+    ck_assert_uint_eq(d.command.u.plan.n_tasks, 1);
+    leader_settle(r->l);
+    return d.command.u.plan.tasks[0].node;
+}
+
+START_TEST(nodes_that_few_others_can_stand_in_for_are_spared)
+    {
+        struct rig r;
+        open_rig(&r);
+        add_nodes(&r, 2);
+        ck_assert(world_run(&r.w, 0, 0, 0));
+        ck_assert_uint_eq(next_node(&r), 0); /* The fuller one. */
+        ck_assert(world_service_with(&r.w, "c", "picky", "f", 3, CONSTRAINT_MEMBER_OF,
+                                     "attribute:ecs.availability-zone == a"));
+        ck_assert_uint_eq(next_node(&r), 1);
+        run(&r, 2);
+        ck_assert_uint_eq(store_node(r.w.store, 0)->n_active, 4);
+        ck_assert_uint_eq(next_node(&r), 1);
+        ck_assert(world_service_delete(&r.w, "c", "picky", true));
+        run(&r, 3);
+        ck_assert_uint_eq(store_node(r.w.store, 0)->n_active, 1);
+        ck_assert_uint_eq(next_node(&r), 0);
+        close_rig(&r);
+    }
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("leader room");
@@ -286,6 +318,7 @@ int main(void)
         a_run_of_higher_priority_is_sent_again_and_finds_its_room,
         a_run_of_the_usual_priority_stops_nobody, the_room_of_a_daemon_is_kept,
         a_daemon_larger_than_a_node_keeps_nothing_there,
-        a_daemon_is_the_last_to_leave_a_draining_node);
+        a_daemon_is_the_last_to_leave_a_draining_node,
+        nodes_that_few_others_can_stand_in_for_are_spared);
     return test_run(s);
 }

@@ -183,17 +183,44 @@ START_TEST(nodes_are_emptied_as_the_planner_says)
         ck_assert_uint_eq(tasks[0].count + tasks[1].count, 30);
         ck_assert_uint_eq(n_nodes, 1);
         ck_assert_uint_eq(nodes[0].count, 10);
-        whatif_rebalance(w, 7, &result);
+        ck_assert_int_eq(whatif_rebalance(w, 7, &result, NULL), 0);
         ck_assert_uint_eq(result.n_emptied, 2); /* Three tasks each. */
         ck_assert_uint_eq(result.before.n_used - result.after.n_used, 2);
         ck_assert_uint_eq(result.after.n_tasks, result.before.n_tasks);
-        whatif_rebalance(w, WHATIF_MOVES_MAX, &again);
+        ck_assert_int_eq(whatif_rebalance(w, WHATIF_MOVES_MAX, &again, NULL), 0);
         ck_assert(view_audit(whatif_view(w), NULL));
         ck_assert_uint_eq(again.after.n_tasks, result.before.n_tasks);
         ck_assert(whatif_shapes(w, tasks, &n_tasks, nodes, &n_nodes));
         ck_assert_uint_eq(tasks[0].count + tasks[1].count, 30);
         whatif_close(w);
         check_views(&r);
+        arena_close(&arena);
+        close_rig(&r);
+    }
+END_TEST
+
+START_TEST(a_step_larger_than_the_limits_is_refused)
+    {
+        struct rig r;
+        struct arena arena;
+        struct whatif_result result;
+        struct err err = {0};
+        struct run_request run = {.count = WHATIF_TASKS_MAX + 1, .group = STR("g")};
+        uint32_t desired = WHATIF_TASKS_MAX + 1;
+        open_lab(&r, 3);
+        arena_init(&arena, test_mem());
+        struct whatif *w = whatif_open(r.l, 0, &arena);
+        struct view_node like = whatif_like(w, 0);
+        ck_assert_int_eq(whatif_run(w, &run, &result, &err), ERR_INVALID);
+        ck_assert_str_eq(err.text, "a step may start at most 250000 tasks, not 250001");
+        ck_assert_int_eq(whatif_service(w, 0, &desired, SLOT_NONE, &result, NULL), ERR_INVALID);
+        ck_assert_int_eq(whatif_add(w, &like, WHATIF_NODES_MAX + 1, &result, NULL), ERR_INVALID);
+        ck_assert_int_eq(whatif_add(w, &like, 2, &result, NULL), 0);
+        ck_assert_int_eq(whatif_add(w, &like, WHATIF_NODES_MAX - 1, &result, &err), ERR_INVALID);
+        ck_assert_str_eq(err.text, "count: at most 100000 nodes can be added, not 2 and 99999");
+        ck_assert_int_eq(whatif_rebalance(w, WHATIF_MOVES_MAX + 1, &result, NULL), ERR_INVALID);
+        ck_assert(view_audit(whatif_view(w), NULL));
+        whatif_close(w);
         arena_close(&arena);
         close_rig(&r);
     }
@@ -294,6 +321,7 @@ int main(void)
               what_has_no_room_says_why_and_what_would_help, steps_see_what_those_before_them_did,
               nodes_are_emptied_as_the_planner_says,
               another_definition_is_rolled_out_within_its_bounds,
+              a_step_larger_than_the_limits_is_refused,
               daemons_go_with_their_nodes_and_come_with_new_ones,
               a_task_that_runs_is_explained_as_if_it_were_new);
     return test_run(s);

@@ -12,6 +12,7 @@ enum { N_NODES = 24, N_KINDS = 6, TASKS_MAX = 300 };
 struct world {
     struct view *view;
     struct arena arena;
+    struct arena scratch;
     struct prng prng;
     struct place_request requests[N_KINDS];
     struct place_constraint constraints[N_KINDS];
@@ -143,6 +144,7 @@ static void run_one(uint64_t seed, uint32_t *n_moves)
     memset(&w, 0, sizeof w);
     prng_init(&w.prng, seed);
     arena_init(&w.arena, test_mem());
+    arena_init(&w.scratch, test_mem());
     w.view = view_open(test_mem());
     draw_kinds(&w);
     add_nodes(&w);
@@ -151,7 +153,7 @@ static void run_one(uint64_t seed, uint32_t *n_moves)
         struct view *copy = view_copy(w.view, test_mem());
         uint32_t budget = below(&w, 3) == 0 ? 1000 : below(&w, 6);
         uint32_t before = in_use(&w, w.view);
-        defrag_plan(copy, w.tasks, w.n_tasks, budget, &plan, &w.arena);
+        defrag_plan(copy, w.tasks, w.n_tasks, budget, &plan, &w.arena, &w.scratch);
         ck_assert_uint_le(plan.n_moves, budget);
         for (uint32_t i = 0; i < plan.n_moves; i++) {
             ck_assert_ptr_nonnull(w.tasks[plan.moves[i].task].request);
@@ -168,10 +170,11 @@ static void run_one(uint64_t seed, uint32_t *n_moves)
         }
         ck_assert_uint_lt(round, 49);
     }
-    defrag_plan(w.view, w.tasks, w.n_tasks, 0, &plan, &w.arena);
+    defrag_plan(w.view, w.tasks, w.n_tasks, 0, &plan, &w.arena, &w.scratch);
     ck_assert_uint_eq(plan.n_moves, 0);
     view_close(w.view);
     arena_close(&w.arena);
+    arena_close(&w.scratch);
 }
 
 START_TEST(every_move_is_possible_when_its_turn_comes)
