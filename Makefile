@@ -267,7 +267,7 @@ build-tests: $(unit_bin) $(integ_bin)
 test-unit: $(unit_bin) ## unit and property tests (Check)
 	@tests/run-tests.sh $(BUILD) $(unit_bin)
 
-property_bin := $(addprefix $(BUILD)/tests/unit/controller/core/placement/,test_place test_defrag test_preempt)
+property_bin := $(addprefix $(BUILD)/tests/unit/controller/core/placement/,test_place test_defrag test_preempt test_split)
 test-properties: $(property_bin) ## the placement engine against naive rules, a million random cases each: [SEEDS=n]
 	@for t in $(property_bin); do CK_DEFAULT_TIMEOUT=3600 PLACE_SEEDS=$(or $(SEEDS),17000) $$t || exit 1; done
 

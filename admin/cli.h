@@ -87,6 +87,7 @@ struct command_def {
 
 /* Every command, ordered by noun as help shows them; ends with a NULL noun. */
 extern const struct command_def cluster_commands[];
+extern const struct command_def provider_commands[];
 extern const struct command_def node_commands[];
 extern const struct command_def taskdef_commands[];
 extern const struct command_def task_commands[];
@@ -200,6 +201,10 @@ json_t *tags_of(const struct args *args, const char *option);
 /* Placement strategies from repeated --strategy TYPE[:FIELD], constraints from --constraint. */
 json_t *strategies_of(const struct args *args);
 json_t *constraints_of(const struct args *args);
+
+/* A capacity provider strategy from repeated --provider NAME[:WEIGHT[:BASE]]; NULL after
+ * complaining. */
+json_t *providers_of(const struct args *args);
 
 /* A client token: makes sending a request again harmless. Returns ret. */
 const char *new_token(char ret[33]);

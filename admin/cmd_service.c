@@ -164,6 +164,7 @@ static const struct option_def create_options[] = {
     {"constraint", "EXPRESSION",
      "distinctInstance, maxPerInstance:N, priority:N or a memberOf expression; may be repeated.",
      true},
+    {"provider", "NAME[:WEIGHT[:BASE]]", "Capacity provider and its share; may be repeated.", true},
     {"no-strategy", NULL, "update: place by no strategy any more.", false},
     {"no-constraint", NULL, "update: drop all constraints.", false},
     {"managed-tags", NULL, "Tag its tasks with cluster and service (aws:ecs:...).", false},
@@ -202,6 +203,13 @@ static int fill(const struct args *args, json_t *in)
     }
     if (args_has(args, "constraint")) {
         (void)json_object_set_new(in, "placementConstraints", constraints_of(args));
+    }
+    if (args_has(args, "provider")) {
+        json_t *providers = providers_of(args);
+        if (providers == NULL) {
+            return EXIT_USAGE;
+        }
+        (void)json_object_set_new(in, "capacityProviderStrategy", providers);
     }
     if (args_has(args, "no-strategy")) {
         (void)json_object_set_new(in, "placementStrategy", json_array());

@@ -197,6 +197,7 @@ static const struct option_def run_options[] = {
     {"constraint", "EXPRESSION",
      "distinctInstance, maxPerInstance:N, priority:N or a memberOf expression; may be repeated.",
      true},
+    {"provider", "NAME[:WEIGHT[:BASE]]", "Capacity provider and its share; may be repeated.", true},
     {"node", "NODE", "On exactly this node (id or ARN); may be repeated.", true},
     {"env", "NAME=VALUE", "Environment of the first container; may be repeated.", true},
     {"tag", "KEY=VALUE", "A tag; may be repeated.", true},
@@ -261,6 +262,11 @@ static int make_request(struct cli *cli, const struct args *args, int64_t count,
         (void)json_object_set_new(in, "placementConstraints", constraints_of(args));
         (void)json_object_set_new(in, "clientToken",
                                   json_string(args_get(args, "token", new_token(token))));
+    }
+    if (rv == EXIT_OK && args_has(args, "provider")) {
+        json_t *providers = providers_of(args);
+        rv = providers == NULL ? EXIT_USAGE : EXIT_OK;
+        (void)json_object_set_new(in, "capacityProviderStrategy", providers);
     }
     if (rv == EXIT_OK && args_has(args, "env")) {
         rv = add_environment(cli, args, in);

@@ -72,9 +72,10 @@ static const struct conf_option global_options[] = {
 };
 
 static const struct command_def *const groups[] = {
-    cluster_commands, node_commands,    taskdef_commands, task_commands,    service_commands,
-    history_commands, member_commands,  plan_commands,    verify_commands,  backup_commands,
-    restore_commands, recover_commands, replay_commands,  inspect_commands, pki_commands,
+    cluster_commands, provider_commands, node_commands,    taskdef_commands,
+    task_commands,    service_commands,  history_commands, member_commands,
+    plan_commands,    verify_commands,   backup_commands,  restore_commands,
+    recover_commands, replay_commands,   inspect_commands, pki_commands,
 };
 #define N_GROUPS (sizeof groups / sizeof groups[0])
 

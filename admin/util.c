@@ -204,6 +204,29 @@ json_t *constraints_of(const struct args *args)
     return list;
 }
 
+json_t *providers_of(const struct args *args)
+{
+    json_t *list = json_array();
+    const char *text;
+    for (int i = 0; (text = args_nth(args, "provider", i)) != NULL; i++) {
+        struct str rest = str_of(text);
+        struct str name = str_cut(rest, ':', &rest);
+        struct str weight = str_cut(rest, ':', &rest);
+        uint64_t numbers[2] = {1, 0};
+        if (name.n == 0 || (weight.n > 0 && !str_u64(weight, &numbers[0])) ||
+            (rest.n > 0 && !str_u64(rest, &numbers[1])) || numbers[0] > INT32_MAX ||
+            numbers[1] > INT32_MAX) {
+            (void)fprintf(stderr, "ecs-admin: --provider %s: not NAME[:WEIGHT[:BASE]]\n", text);
+            json_decref(list);
+            return NULL;
+        }
+        (void)json_array_append_new(list, json_pack("{s:s%, s:I, s:I}", "capacityProvider", name.p,
+                                                    name.n, "weight", (json_int_t)numbers[0],
+                                                    "base", (json_int_t)numbers[1]));
+    }
+    return list;
+}
+
 const char *new_token(char ret[33])
 {
     unsigned char raw[16];

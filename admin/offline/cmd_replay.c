@@ -175,10 +175,15 @@ static int begin(const struct args *args, struct replay *r)
 static json_t *state_json(const struct replay *r)
 {
     static const char *const names[KIND_N] = {
-        [KIND_CLUSTER] = "clusters", [KIND_TASKDEF] = "taskDefinitions",
-        [KIND_SERVICE] = "services", [KIND_NODE] = "nodes",
-        [KIND_TASK] = "tasks",       [KIND_TOKEN] = "tokens",
-        [KIND_FAMILY] = "families",  [KIND_JOIN] = "joinTokens",
+        [KIND_CLUSTER] = "clusters",
+        [KIND_TASKDEF] = "taskDefinitions",
+        [KIND_SERVICE] = "services",
+        [KIND_NODE] = "nodes",
+        [KIND_TASK] = "tasks",
+        [KIND_TOKEN] = "tokens",
+        [KIND_FAMILY] = "families",
+        [KIND_JOIN] = "joinTokens",
+        [KIND_CAPACITY_PROVIDER] = "capacityProviders",
     };
     const struct source *s = &r->source;
     const struct meta *meta = store_meta(s->store);

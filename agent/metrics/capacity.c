@@ -186,6 +186,9 @@ static int fill_attributes(const struct machine *m, const struct capacity_option
     if (o->zone != NULL) {
         (void)attribute_put(h, v, "ecs.availability-zone", o->zone, NULL);
     }
+    if (o->provider != NULL) {
+        (void)attribute_put(h, v, "ecs.capacity-provider", o->provider, NULL);
+    }
     for (size_t i = 0; i < sizeof capabilities / sizeof capabilities[0]; i++) {
         (void)attribute_put(h, v, capabilities[i], "", NULL);
     }

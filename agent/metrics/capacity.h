@@ -25,6 +25,7 @@ struct capacity_options { /* Zero and NULL: not given. */
     const char *const *attributes; /* "key=value" or "key" */
     size_t n_attributes;
     const char *zone;          /* ecs.availability-zone */
+    const char *provider;      /* ecs.capacity-provider */
     const char *instance_type; /* ecs.instance-type; NULL: from the machine's size. */
     bool privileged;           /* Tasks may be privileged. */
 };

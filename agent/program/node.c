@@ -236,6 +236,7 @@ static int fill_hello(const struct settings *s, const struct machine *m, struct 
                                  .attributes = s->attributes.items,
                                  .n_attributes = s->attributes.n,
                                  .zone = s->zone,
+                                 .provider = s->capacity_provider,
                                  .instance_type = s->instance_type,
                                  .privileged = s->allow_privileged};
     n->hello.agent_version = ECS_VERSION;

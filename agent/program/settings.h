@@ -32,6 +32,7 @@ struct settings {
     struct conf_list reserved_ports;
     struct conf_list attributes;
     const char *zone;
+    const char *capacity_provider;
     const char *instance_type;
 
     const char *runtime;

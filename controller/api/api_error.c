@@ -94,6 +94,10 @@ static const struct reject_info rejects[REJECT_N] = {
     [REJECT_LIMIT] = {API_LIMIT, NULL},
     [REJECT_INVALID] = {API_INVALID_PARAMETER, NULL},
     [REJECT_JOIN_INVALID] = {API_INVALID_PARAMETER, NULL},
+    [REJECT_PROVIDER_NOT_FOUND] = {API_PARAMETER_NOT_FOUND, NULL},
+    [REJECT_PROVIDER_EXISTS] = {API_CLIENT_STATE, NULL},
+    [REJECT_PROVIDER_IN_USE] = {API_PARAMETER_STATE, NULL},
+    [REJECT_PROVIDER_NEEDED] = {API_RESOURCE_IN_USE, NULL},
 };
 
 int api_error_of_reject(struct api_error *e, const struct result *result)

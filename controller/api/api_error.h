@@ -43,7 +43,8 @@
     X(API_SERVER, 25, "ServerException", 500, GRPC_INTERNAL)                                      \
     X(API_UNAVAILABLE, 26, "ServerException", 503, GRPC_UNAVAILABLE)                              \
     X(API_UNKNOWN_OUTCOME, 27, "ServerException", 500, GRPC_UNKNOWN)                              \
-    X(API_DEADLINE, 28, "ServerException", 504, GRPC_DEADLINE_EXCEEDED)
+    X(API_DEADLINE, 28, "ServerException", 504, GRPC_DEADLINE_EXCEEDED)                           \
+    X(API_RESOURCE_IN_USE, 29, "ResourceInUseException", 400, GRPC_FAILED_PRECONDITION)
 
 #define API_X(code, number, name, http, grpc) code = (number),
 enum api_code { API_CODE_TABLE(API_X) API_CODE_N };

@@ -71,6 +71,10 @@ Ecs__V1__Cluster *describe_cluster(struct api_call *c, uint32_t slot, unsigned p
     API_SET(m, running_tasks_count, (int32_t)row->n_running);
     API_SET(m, pending_tasks_count, (int32_t)row->n_pending);
     API_SET(m, active_services_count, (int32_t)row->n_services);
+    m->capacity_providers = api_list(c, row->n_providers);
+    for (uint32_t i = 0; i < row->n_providers; i++) {
+        m->capacity_providers[m->n_capacity_providers++] = api_text(c, row->providers[i].name);
+    }
     if ((parts & CLUSTER_SETTINGS) == 0) {
         m->n_settings = 0;
     }

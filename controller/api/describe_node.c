@@ -1,4 +1,5 @@
 #include "controller/api/describe.h"
+#include "controller/api/provider.h"
 #include "controller/api/ref.h"
 
 #include <string.h>
@@ -148,6 +149,7 @@ Ecs__V1__ContainerInstance *describe_node(struct api_call *c, uint32_t slot, boo
     for (uint32_t i = 0; i < node->n_attributes; i++) {
         m->attributes[m->n_attributes++] = describe_attribute(c, &node->attributes[i]);
     }
+    m->capacity_provider_name = provider_of_node(c, node);
     m->registered_at = describe_time(c, node->registered_at);
     if (tags) {
         m->tags = describe_tags(c, &node->tags, &m->n_tags);

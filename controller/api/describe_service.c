@@ -1,6 +1,7 @@
 #include "controller/api/describe_service.h"
 
 #include "controller/api/describe.h"
+#include "controller/api/provider.h"
 #include "controller/api/ref.h"
 #include "controller/codec/convert.h"
 #include "controller/codec/pbc.h"
@@ -170,7 +171,11 @@ static Ecs__V1__Deployment *deployment(struct api_call *c, const struct service 
     API_SET(m, failed_tasks, 0);
     m->created_at = describe_time(c, count->created_at);
     m->updated_at = describe_time(c, row->primary.updated_at);
-    API_SET(m, launch_type, launch_type(row));
+    if (row->n_providers == 0) {
+        API_SET(m, launch_type, launch_type(row));
+    }
+    m->capacity_provider_strategy =
+        provider_items(c, row->providers, row->n_providers, &m->n_capacity_provider_strategy);
     API_SET(m, rollout_state, ECS__V1__DEPLOYMENT_ROLLOUT_STATE__VALUE__COMPLETED);
     return m;
 }
@@ -241,7 +246,9 @@ static void set_counts(const struct service *row, Ecs__V1__Service *m)
     API_SET(m, desired_count, (int32_t)row->desired);
     API_SET(m, running_count, (int32_t)row->n_running);
     API_SET(m, pending_count, (int32_t)row->n_pending);
-    API_SET(m, launch_type, launch_type(row));
+    if (row->n_providers == 0) {
+        API_SET(m, launch_type, launch_type(row));
+    }
     API_SET(m, scheduling_strategy,
             row->scheduling == SCHEDULING_DAEMON ? ECS__V1__SCHEDULING_STRATEGY__VALUE__DAEMON
                                                  : ECS__V1__SCHEDULING_STRATEGY__VALUE__REPLICA);
@@ -286,6 +293,8 @@ Ecs__V1__Service *describe_service(struct api_call *c, uint32_t slot, bool tags)
     set_events(c, row, m);
     set_constraints(c, row, m);
     set_strategies(c, row, m);
+    m->capacity_provider_strategy =
+        provider_items(c, row->providers, row->n_providers, &m->n_capacity_provider_strategy);
     set_propagate(row, m);
     if (!m->has_enable_ecs_managed_tags) {
         API_SET(m, enable_ecs_managed_tags, false);

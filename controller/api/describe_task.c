@@ -1,5 +1,6 @@
 #include "controller/api/api.h"
 #include "controller/api/describe.h"
+#include "controller/api/provider.h"
 #include "controller/api/ref.h"
 #include "controller/codec/arn.h"
 #include "controller/codec/taskdef.h"
@@ -124,6 +125,7 @@ static void set_place(struct api_call *c, const struct task *t, Ecs__V1__Task *m
     }
     a = find_attribute(node, "ecs.availability-zone");
     m->availability_zone = a == NULL ? NULL : api_text(c, a->value);
+    m->capacity_provider_name = provider_of_node(c, node);
     API_SET(m, connectivity,
             node->connected ? ECS__V1__CONNECTIVITY__VALUE__CONNECTED
                             : ECS__V1__CONNECTIVITY__VALUE__DISCONNECTED);

@@ -4,6 +4,7 @@
 #include "controller/api/describe_cluster.h"
 #include "controller/api/operation.h"
 #include "controller/api/page.h"
+#include "controller/api/provider.h"
 #include "controller/api/ref.h"
 #include "controller/api/valid.h"
 #include "controller/core/limits.h"
@@ -39,6 +40,42 @@ static int check_settings(struct api_call *c, Ecs__V1__ClusterSetting *const *v,
         }
     }
     return 0;
+}
+
+/* The names go into the command, the default strategy into the specification *m. */
+static int set_providers(struct api_call *c, char *const *names, size_t n_names,
+                         Ecs__V1__CapacityProviderStrategyItem *const *items, size_t n_items,
+                         Ecs__V1__Cluster *m, struct cmd_cluster *to)
+{
+    struct provider_share *shares;
+    uint32_t n_shares;
+    int rv = provider_names(c, names, n_names, &to->providers, &to->n_providers);
+    if (rv == 0) {
+        rv = provider_shares(c, "defaultCapacityProviderStrategy", items, n_items, &shares,
+                             &n_shares);
+    }
+    if (rv == 0) {
+        rv = provider_level(c);
+    }
+    if (rv == 0) {
+        rv = provider_associated(c, shares, n_shares, to->providers, to->n_providers);
+    }
+    if (rv != 0) {
+        return rv;
+    }
+    to->has_providers = true;
+    m->default_capacity_provider_strategy =
+        provider_items(c, shares, n_shares, &m->n_default_capacity_provider_strategy);
+    return 0;
+}
+
+static bool same_providers(const struct cmd_cluster *cmd, const struct cluster *row)
+{
+    bool same = cmd->n_providers == row->n_providers;
+    for (uint32_t i = 0; same && i < row->n_providers; i++) {
+        same = str_eq(cmd->providers[i].name, row->providers[i].name);
+    }
+    return same;
 }
 
 /* The answer of every write: the cluster as it is now. */
@@ -79,17 +116,10 @@ static int create_check(struct api_call *c)
     if (rv == 0) {
         rv = check_settings(c, r->settings, r->n_settings);
     }
-    if (rv == 0) {
-        rv = valid_unset(c, "capacityProviders", r->n_capacity_providers > 0);
-    }
-    if (rv == 0) {
-        rv = valid_unset(c, "defaultCapacityProviderStrategy",
-                         r->n_default_capacity_provider_strategy > 0);
-    }
     return rv != 0 ? rv : valid_tags(c, r->tags, r->n_tags, &tags);
 }
 
-static int create_spec(struct api_call *c, struct str *ret)
+static int create_spec(struct api_call *c, struct cmd_cluster *to)
 {
     const Ecs__V1__CreateClusterRequest *r = create_request(c);
     Ecs__V1__Cluster *m = api_new(c, &ecs__v1__cluster__descriptor);
@@ -101,7 +131,15 @@ static int create_spec(struct api_call *c, struct str *ret)
             api_new(c, &ecs__v1__cluster_service_connect_defaults__descriptor);
         m->service_connect_defaults->namespace_ = r->service_connect_defaults->namespace_;
     }
-    return cluster_spec_write(c, m, ret);
+    if (r->n_capacity_providers > 0 || r->n_default_capacity_provider_strategy > 0) {
+        int rv = set_providers(c, r->capacity_providers, r->n_capacity_providers,
+                               r->default_capacity_provider_strategy,
+                               r->n_default_capacity_provider_strategy, m, to);
+        if (rv != 0) {
+            return rv;
+        }
+    }
+    return cluster_spec_write(c, m, &to->spec);
 }
 
 static int create_decide(struct api_call *c, struct command *cmd)
@@ -113,7 +151,7 @@ static int create_decide(struct api_call *c, struct command *cmd)
     cmd->kind = CMD_CLUSTER_CREATE;
     to->name = str_of(create_name(c));
     to->has_spec = true;
-    int rv = create_spec(c, &to->spec);
+    int rv = create_spec(c, to);
     if (rv == 0) {
         rv = valid_tags(c, r->tags, r->n_tags, &to->tags);
     }
@@ -126,7 +164,8 @@ static int create_decide(struct api_call *c, struct command *cmd)
     }
     const struct cluster *row = store_cluster(s, slot);
     bool same = (to->spec.n == 0 || str_eq(to->spec, row->spec)) &&
-                (to->tags.n == 0 || tags_equal(&to->tags, &row->tags));
+                (to->tags.n == 0 || tags_equal(&to->tags, &row->tags)) &&
+                (!to->has_providers || same_providers(to, row));
     if (!same) {
         return api_fail(c, API_PARAMETER_EXISTS,
                         "Arguments on this idempotent request are inconsistent with arguments used "
@@ -298,7 +337,7 @@ const struct api_handler op_update_cluster_settings = {
 };
 
 /* --- PutClusterCapacityProviders ----------------------------------------------------------------
- * There are no capacity providers yet, so the only list that can be put is the empty one. */
+ */
 
 static const Ecs__V1__PutClusterCapacityProvidersRequest *put_request(const struct api_call *c)
 {
@@ -307,34 +346,42 @@ static const Ecs__V1__PutClusterCapacityProvidersRequest *put_request(const stru
 
 static int put_check(struct api_call *c)
 {
-    const Ecs__V1__PutClusterCapacityProvidersRequest *r = put_request(c);
-    int rv = ref_required(c, "cluster", r->cluster);
-    if (rv == 0) {
-        rv = valid_unset(c, "capacityProviders", r->n_capacity_providers > 0);
-    }
-    return rv != 0 ? rv
-                   : valid_unset(c, "defaultCapacityProviderStrategy",
-                                 r->n_default_capacity_provider_strategy > 0);
+    return ref_required(c, "cluster", put_request(c)->cluster);
 }
 
-static int put_read(struct api_call *c)
+static int put_decide(struct api_call *c, struct command *cmd)
+{
+    const Ecs__V1__PutClusterCapacityProvidersRequest *r = put_request(c);
+    const struct cluster *row;
+    Ecs__V1__Cluster *m;
+    int rv = update_begin(c, r->cluster, &row, &m);
+    if (rv == 0 && r->n_capacity_providers == 0 && row->n_providers == 0 &&
+        r->n_default_capacity_provider_strategy == 0) {
+        return 1; /* None before and none now. */
+    }
+    if (rv == 0) {
+        rv = set_providers(c, r->capacity_providers, r->n_capacity_providers,
+                           r->default_capacity_provider_strategy,
+                           r->n_default_capacity_provider_strategy, m, &cmd->u.cluster);
+    }
+    return rv != 0 ? rv : update_command(c, row, m, cmd);
+}
+
+static int put_applied(struct api_call *c, const struct result *result)
 {
     Ecs__V1__PutClusterCapacityProvidersResponse *m =
         api_new(c, &ecs__v1__put_cluster_capacity_providers_response__descriptor);
-    uint32_t slot;
-    int rv = ref_cluster(c, put_request(c)->cluster, &slot);
-    if (rv != 0) {
-        return rv;
-    }
-    m->cluster = describe_cluster(c, slot, CLUSTER_ALL & ~(unsigned)CLUSTER_STATISTICS);
+    (void)result;
+    m->cluster = named(c, put_request(c)->cluster);
     c->response = &m->base;
     return m->cluster == NULL ? ERR_INTERNAL : 0;
 }
 
 const struct api_handler op_put_cluster_capacity_providers = {
-    .kind = API_READ,
+    .kind = API_WRITE,
     .check = put_check,
-    .read = put_read,
+    .decide = put_decide,
+    .applied = put_applied,
 };
 
 /* --- DeleteCluster -----------------------------------------------------------------------------

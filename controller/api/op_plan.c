@@ -4,6 +4,7 @@
 #include "controller/api/operation.h"
 #include "controller/api/ref.h"
 #include "controller/api/run.h"
+#include "controller/api/valid.h"
 #include "controller/core/limits.h"
 #include "controller/core/whatif.h"
 #include "proto/ecs/admin/v1/admin.pb-c.h"
@@ -101,6 +102,15 @@ static const Ecs__Admin__V1__ExplainTaskRequest *explain_request(const struct ap
     return (const Ecs__Admin__V1__ExplainTaskRequest *)c->request;
 }
 
+/* A plan does not share out by provider. */
+static int check_run(struct api_call *c, const Ecs__V1__RunTaskRequest *r)
+{
+    int rv = run_task_check(c, r);
+    return rv != 0 ? rv
+                   : valid_unset(c, "run.capacityProviderStrategy",
+                                 r->n_capacity_provider_strategy > 0);
+}
+
 static int explain_check(struct api_call *c)
 {
     const Ecs__Admin__V1__ExplainTaskRequest *r = explain_request(c);
@@ -109,7 +119,7 @@ static int explain_check(struct api_call *c)
         return api_fail(c, API_INVALID_PARAMETER, "Give exactly one of task, service and run.");
     }
     int rv = valid_max_nodes(c, r->has_max_nodes, r->max_nodes, &max);
-    return rv == 0 && r->run != NULL ? run_task_check(c, r->run) : rv;
+    return rv == 0 && r->run != NULL ? check_run(c, r->run) : rv;
 }
 
 static Ecs__Admin__V1__ExplainedNode *describe_node_of(struct api_call *c, const struct view *v,
@@ -269,7 +279,7 @@ static int check_step(struct api_call *c, const Ecs__Admin__V1__PlanStep *s)
                         "A step is exactly one of run, service, drain, remove, add and rebalance.");
     }
     if (s->run != NULL) {
-        return run_task_check(c, s->run);
+        return check_run(c, s->run);
     }
     if (s->rebalance != NULL) {
         return check_rebalance(c, s->rebalance);

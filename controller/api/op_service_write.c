@@ -5,6 +5,7 @@
 #include "controller/api/describe.h"
 #include "controller/api/describe_service.h"
 #include "controller/api/operation.h"
+#include "controller/api/provider.h"
 #include "controller/api/ref.h"
 #include "controller/api/valid.h"
 #include "controller/core/limits.h"
@@ -166,7 +167,6 @@ static int create_refuse(struct api_call *c, const Ecs__V1__CreateServiceRequest
     const struct refusal refusals[] = {
         {"loadBalancers", r->n_load_balancers > 0},
         {"serviceRegistries", r->n_service_registries > 0},
-        {"capacityProviderStrategy", r->n_capacity_provider_strategy > 0},
         {"platformVersion", given(r->platform_version)},
         {"role", given(r->role)},
         {"networkConfiguration", r->network_configuration != NULL},
@@ -195,6 +195,11 @@ static int create_check_daemon(struct api_call *c, const Ecs__V1__CreateServiceR
         return api_fail(c, API_INVALID_PARAMETER,
                         "The daemon scheduling strategy does not support "
                         "placement strategies.");
+    }
+    if (is_daemon(r) && r->n_capacity_provider_strategy > 0) {
+        return api_fail(c, API_INVALID_PARAMETER,
+                        "The daemon scheduling strategy does not support "
+                        "a capacity provider strategy.");
     }
     return 0;
 }
@@ -294,6 +299,11 @@ static int create_decide(struct api_call *c, struct command *cmd)
     if (rv == 0) {
         rv = create_row(c, &to->service);
     }
+    if (rv == 0 && !is_daemon(r)) {
+        rv = provider_choose(c, cluster, r->has_launch_type, r->capacity_provider_strategy,
+                             r->n_capacity_provider_strategy, &to->service.providers,
+                             &to->service.n_providers);
+    }
     if (rv != 0) {
         return rv;
     }
@@ -348,7 +358,6 @@ static int update_refuse(struct api_call *c, const Ecs__V1__UpdateServiceRequest
     const struct refusal refusals[] = {
         {"loadBalancers", r->n_load_balancers > 0},
         {"serviceRegistries", r->n_service_registries > 0},
-        {"capacityProviderStrategy", r->n_capacity_provider_strategy > 0},
         {"platformVersion", given(r->platform_version)},
         {"networkConfiguration", r->network_configuration != NULL},
         {"enableExecuteCommand", r->has_enable_execute_command && r->enable_execute_command},
@@ -474,6 +483,41 @@ static int update_placement(struct api_call *c, const struct service *row,
     return rv;
 }
 
+static bool same_shares(const struct service *row, const struct cmd_service_update *to)
+{
+    bool same = row->n_providers == to->n_providers;
+    for (uint32_t i = 0; same && i < row->n_providers; i++) {
+        const struct provider_share *a = &row->providers[i];
+        const struct provider_share *b = &to->providers[i];
+        same = str_eq(a->provider, b->provider) && a->n_base == b->n_base && a->weight == b->weight;
+    }
+    return same;
+}
+
+/* As in Amazon ECS a change needs a new deployment, whose tasks follow it. */
+static int update_providers(struct api_call *c, const struct service *row,
+                            struct cmd_service_update *to)
+{
+    const Ecs__V1__UpdateServiceRequest *r = update_request(c);
+    if (r->n_capacity_provider_strategy == 0) {
+        return 0;
+    }
+    if (row->scheduling == SCHEDULING_DAEMON) {
+        return api_fail(c, API_INVALID_PARAMETER,
+                        "The daemon scheduling strategy does not support "
+                        "a capacity provider strategy.");
+    }
+    to->has_providers = true;
+    int rv = provider_choose(c, row->cluster, false, r->capacity_provider_strategy,
+                             r->n_capacity_provider_strategy, &to->providers, &to->n_providers);
+    if (rv == 0 && !to->force_new_deployment && !same_shares(row, to)) {
+        rv = api_fail(c, API_INVALID_PARAMETER,
+                      "The service must be updated with forceNewDeployment to change its capacity "
+                      "provider strategy.");
+    }
+    return rv;
+}
+
 static int update_fill(struct api_call *c, const struct service *row, struct cmd_service_update *to)
 {
     const Ecs__V1__UpdateServiceRequest *r = update_request(c);
@@ -498,6 +542,9 @@ static int update_fill(struct api_call *c, const struct service *row, struct cmd
     }
     if (rv == 0) {
         rv = update_placement(c, row, to);
+    }
+    if (rv == 0) {
+        rv = update_providers(c, row, to);
     }
     return rv != 0 ? rv : update_spec(c, row, &to->spec);
 }

@@ -1,4 +1,5 @@
-/* Tags of clusters, task definitions, services, container instances and tasks. */
+/* Tags of clusters, task definitions, services, container instances, tasks and capacity providers.
+ */
 #include "controller/api/api.h"
 #include "controller/api/describe.h"
 #include "controller/api/operation.h"
@@ -54,6 +55,9 @@ static int find_target(struct api_call *c, const char *text, struct target *ret)
     case ARN_TASKDEF:
         *ret = (struct target){KIND_TASKDEF, store_find_taskdef(s, arn.name, arn.revision)};
         return 0;
+    case ARN_CAPACITY_PROVIDER:
+        *ret = (struct target){KIND_CAPACITY_PROVIDER, store_find_capacity_provider(s, arn.name)};
+        return 0;
     case ARN_SERVICE:
         *ret = (struct target){KIND_SERVICE, find_in_cluster(s, &arn)};
         return 0;
@@ -66,7 +70,7 @@ static int find_target(struct api_call *c, const char *text, struct target *ret)
     default:
         return api_fail(c, API_INVALID_PARAMETER,
                         "resourceArn: only clusters, task definitions, services, container "
-                        "instances and tasks can be tagged.");
+                        "instances, tasks and capacity providers can be tagged.");
     }
 }
 
@@ -106,6 +110,9 @@ static int fill(struct api_call *c, const char *text, struct cmd_tags *to)
         break;
     case KIND_SERVICE:
         to->name = text_of(c, store_service(s, t.slot)->name);
+        break;
+    case KIND_CAPACITY_PROVIDER:
+        to->name = text_of(c, store_capacity_provider(s, t.slot)->name);
         break;
     case KIND_NODE:
         to->id = store_node(s, t.slot)->id;
@@ -228,6 +235,8 @@ static const struct tags *tags_of(const struct store *s, const struct target *t)
         return &store_service(s, t->slot)->tags;
     case KIND_NODE:
         return &store_node(s, t->slot)->tags;
+    case KIND_CAPACITY_PROVIDER:
+        return &store_capacity_provider(s, t->slot)->tags;
     default:
         return &store_task(s, t->slot)->tags;
     }

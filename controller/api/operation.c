@@ -9,14 +9,17 @@ struct binding_row {
 
 /* clang-format off */
 static const struct binding_row ecs_rows[] = {
+    {"CreateCapacityProvider", &op_create_capacity_provider},
     {"CreateCluster", &op_create_cluster},
     {"CreateService", &op_create_service},
     {"DeleteAttributes", &op_delete_attributes},
+    {"DeleteCapacityProvider", &op_delete_capacity_provider},
     {"DeleteCluster", &op_delete_cluster},
     {"DeleteService", &op_delete_service},
     {"DeleteTaskDefinitions", &op_delete_task_definitions},
     {"DeregisterContainerInstance", &op_deregister_container_instance},
     {"DeregisterTaskDefinition", &op_deregister_task_definition},
+    {"DescribeCapacityProviders", &op_describe_capacity_providers},
     {"DescribeClusters", &op_describe_clusters},
     {"DescribeContainerInstances", &op_describe_container_instances},
     {"DescribeServices", &op_describe_services},
@@ -38,6 +41,7 @@ static const struct binding_row ecs_rows[] = {
     {"StopTask", &op_stop_task},
     {"TagResource", &op_tag_resource},
     {"UntagResource", &op_untag_resource},
+    {"UpdateCapacityProvider", &op_update_capacity_provider},
     {"UpdateCluster", &op_update_cluster},
     {"UpdateClusterSettings", &op_update_cluster_settings},
     {"UpdateContainerInstancesState", &op_update_container_instances_state},

@@ -76,6 +76,10 @@ extern const struct api_handler op_list_history;
 extern const struct api_handler op_transfer_leadership;
 extern const struct api_handler op_create_join_token;
 extern const struct api_handler op_finalize_upgrade;
+extern const struct api_handler op_create_capacity_provider;
+extern const struct api_handler op_delete_capacity_provider;
+extern const struct api_handler op_describe_capacity_providers;
+extern const struct api_handler op_update_capacity_provider;
 extern const struct api_handler op_unfence_tokens;
 
 /* op_plan.c */

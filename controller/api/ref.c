@@ -226,8 +226,12 @@ char *ref_taskdef_arn(struct api_call *c, uint32_t slot)
 char *ref_guess_arn(struct api_call *c, enum ref_type type, uint32_t cluster, const char *text)
 {
     static const char *const types[] = {
-        [REF_CLUSTER] = "cluster",         [REF_SERVICE] = "service",         [REF_TASK] = "task",
-        [REF_NODE] = "container-instance", [REF_TASKDEF] = "task-definition",
+        [REF_CLUSTER] = "cluster",
+        [REF_SERVICE] = "service",
+        [REF_TASK] = "task",
+        [REF_NODE] = "container-instance",
+        [REF_TASKDEF] = "task-definition",
+        [REF_PROVIDER] = "capacity-provider",
     };
     const struct arn_names *n = names(c);
     if (arn_is(str_of(text))) {

@@ -45,7 +45,7 @@ char *ref_node_arn(struct api_call *c, uint32_t slot);
 char *ref_taskdef_arn(struct api_call *c, uint32_t slot);
 
 /* The ARN that text would have, if it is a name or an id, else text itself: for failures[]. */
-enum ref_type { REF_CLUSTER, REF_SERVICE, REF_TASK, REF_NODE, REF_TASKDEF };
+enum ref_type { REF_CLUSTER, REF_SERVICE, REF_TASK, REF_NODE, REF_TASKDEF, REF_PROVIDER };
 char *ref_guess_arn(struct api_call *c, enum ref_type type, uint32_t cluster, const char *text);
 
 /* failures[] gathered one by one, at most max of them. */

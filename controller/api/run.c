@@ -1,6 +1,7 @@
 #include "controller/api/run.h"
 
 #include "controller/api/api.h"
+#include "controller/api/provider.h"
 #include "controller/api/ref.h"
 #include "controller/api/valid.h"
 #include "controller/codec/taskdef.h"
@@ -111,10 +112,7 @@ static int check_count(struct api_call *c, const Ecs__V1__RunTaskRequest *r)
 
 static int check_unsupported(struct api_call *c, const Ecs__V1__RunTaskRequest *r)
 {
-    int rv = valid_unset(c, "capacityProviderStrategy", r->n_capacity_provider_strategy > 0);
-    if (rv == 0) {
-        rv = valid_unset(c, "networkConfiguration", r->network_configuration != NULL);
-    }
+    int rv = valid_unset(c, "networkConfiguration", r->network_configuration != NULL);
     if (rv == 0) {
         rv = valid_unset(c, "platformVersion",
                          r->platform_version != NULL && r->platform_version[0] != '\0');
@@ -162,6 +160,7 @@ int run_task_prepare(struct api_call *c, const Ecs__V1__RunTaskRequest *r, struc
 {
     struct constraint *constraints;
     struct strategy *strategies;
+    struct provider_share *shares = NULL;
     struct run_input in;
     int rv;
     run_input_of(r, &in);
@@ -178,6 +177,11 @@ int run_task_prepare(struct api_call *c, const Ecs__V1__RunTaskRequest *r, struc
         rv = valid_strategies(c, r->placement_strategy, r->n_placement_strategy, &strategies,
                               &ret->n_strategies);
         ret->strategies = strategies;
+    }
+    if (rv == 0) {
+        rv = provider_choose(c, ret->cluster, r->has_launch_type, r->capacity_provider_strategy,
+                             r->n_capacity_provider_strategy, &shares, &ret->n_providers);
+        ret->providers = shares;
     }
     ret->count = r->has_count ? (uint32_t)r->count : 1;
     ret->seed = engine_random(api_engine(c->api));

@@ -47,6 +47,7 @@ static int open_rows(struct codec *c, struct err *err)
         [KIND_FAMILY] = &ecs__log__v1__family__descriptor,
         [KIND_JOIN] = &ecs__log__v1__join__descriptor,
         [KIND_META] = &ecs__log__v1__meta__descriptor,
+        [KIND_CAPACITY_PROVIDER] = &ecs__log__v1__capacity_provider__descriptor,
     };
     for (int kind = 0; kind < KIND_N; kind++) {
         const struct schema *schema = schema_of_kind((enum kind)kind);

@@ -11,8 +11,9 @@
 #define PORT_WORDS (PORTS / 64u)
 
 /* Tables in the order of a round. */
-static const uint8_t order[] = {KIND_CLUSTER, KIND_TASKDEF, KIND_FAMILY, KIND_SERVICE,
-                                KIND_NODE,    KIND_TASK,    KIND_TOKEN,  KIND_JOIN};
+static const uint8_t order[] = {KIND_CLUSTER, KIND_TASKDEF, KIND_FAMILY,
+                                KIND_SERVICE, KIND_NODE,    KIND_TASK,
+                                KIND_TOKEN,   KIND_JOIN,    KIND_CAPACITY_PROVIDER};
 
 struct findings {
     struct audit_finding v[AUDIT_FINDINGS_MAX];

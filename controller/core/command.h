@@ -41,6 +41,9 @@ enum command_kind {
     CMD_EPOCH =
         27, /* A new epoch begins. Carried out offline, by restore and recover; see store.h. */
     CMD_UNFENCE = 28, /* Client tokens that are not known are new ones again. */
+    CMD_PROVIDER_CREATE = 29,
+    CMD_PROVIDER_UPDATE = 30,
+    CMD_PROVIDER_DELETE = 31,
     CMD_N
 };
 
@@ -55,10 +58,19 @@ struct cmd_cluster { /* CREATE, UPDATE. */
     struct str spec;
     bool has_spec; /* UPDATE: replace the specification. */
     struct tags tags;
+    bool has_providers; /* UPDATE: replace the capacity providers. */
+    struct provider_name *providers;
+    uint32_t n_providers;
 };
 
-struct cmd_name { /* CLUSTER_DELETE. */
+struct cmd_name { /* CLUSTER_DELETE, PROVIDER_DELETE. */
     struct str name;
+};
+
+struct cmd_provider { /* CREATE, UPDATE. */
+    struct str name;
+    struct str spec;
+    struct tags tags; /* CREATE. */
 };
 
 struct cmd_taskdef_register { /* The revision is given at apply. */
@@ -100,6 +112,9 @@ struct cmd_service_update {
     uint8_t propagate_tags;
     bool has_spec;
     struct str spec;
+    bool has_providers;
+    struct provider_share *providers;
+    uint32_t n_providers;
 };
 
 struct cmd_service_delete {
@@ -246,7 +261,7 @@ struct cmd_attributes { /* PUT, DELETE. */
 };
 
 struct cmd_tags { /* TAG; UNTAG uses the keys only. */
-    uint8_t kind; /* KIND_CLUSTER, _TASKDEF, _SERVICE, _NODE, _TASK. */
+    uint8_t kind; /* KIND_CLUSTER, _TASKDEF, _SERVICE, _NODE, _TASK, _CAPACITY_PROVIDER. */
     uint32_t slot;
     struct id id;      /* For nodes and tasks; must agree with the slot. */
     struct str name;   /* For the others; family for task definitions. */
@@ -280,6 +295,7 @@ struct command {
     union {
         struct cmd_cluster cluster;
         struct cmd_name name;
+        struct cmd_provider provider;
         struct cmd_taskdef_register taskdef;
         struct cmd_taskdef_ref taskdef_ref;
         struct cmd_service_create service_create;
@@ -328,6 +344,10 @@ enum reject {
     REJECT_LIMIT,
     REJECT_INVALID,
     REJECT_JOIN_INVALID,
+    REJECT_PROVIDER_NOT_FOUND,
+    REJECT_PROVIDER_EXISTS,
+    REJECT_PROVIDER_IN_USE, /* Delete, while a cluster names it. */
+    REJECT_PROVIDER_NEEDED, /* Taken off a cluster, while a service names it. */
     REJECT_N
 };
 

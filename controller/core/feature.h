@@ -10,7 +10,7 @@
  *   2  CMD_IDENTITY
  *   3  meta.fenced, CMD_UNFENCE
  *   4  CONSTRAINT_MAX_PER_INSTANCE
- *   5  CONSTRAINT_PRIORITY
+ *   5  CONSTRAINT_PRIORITY, capacity providers
  */
 #ifndef CONTROLLER_CORE_FEATURE_H
 #define CONTROLLER_CORE_FEATURE_H
@@ -23,11 +23,23 @@
 #define FEATURE_FENCE            3u
 #define FEATURE_MAX_PER_INSTANCE 4u
 #define FEATURE_PRIORITY         5u
+#define FEATURE_PROVIDERS        5u
 
 /* The level from which on a command may be proposed. */
 static inline uint32_t feature_of_command(uint8_t kind)
 {
-    return kind == CMD_IDENTITY ? 2 : kind == CMD_UNFENCE ? FEATURE_FENCE : 1;
+    switch (kind) {
+    case CMD_IDENTITY:
+        return 2;
+    case CMD_UNFENCE:
+        return FEATURE_FENCE;
+    case CMD_PROVIDER_CREATE:
+    case CMD_PROVIDER_UPDATE:
+    case CMD_PROVIDER_DELETE:
+        return FEATURE_PROVIDERS;
+    default:
+        return 1;
+    }
 }
 
 #endif

@@ -237,6 +237,7 @@ void leader_changed(struct leader *l, const struct changes *changes)
         case KIND_FAMILY:
         case KIND_JOIN:
         case KIND_META:
+        case KIND_CAPACITY_PROVIDER:
         case KIND_N:
             break;
         }

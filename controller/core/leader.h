@@ -98,6 +98,8 @@ struct run_request {
     uint32_t n_constraints;
     const struct strategy *strategies;
     uint32_t n_strategies;
+    const struct provider_share *providers; /* At most LIMIT_CLUSTER_PROVIDERS. */
+    uint32_t n_providers;
     struct str group;
     struct str started_by;
     struct str overrides; /* Encoded; cpu and memory below already reflect it. */

@@ -215,6 +215,8 @@ struct leader_demand {
     uint32_t n_constraints;
     const struct strategy *strategies;
     uint32_t n_strategies;
+    const struct provider_share *providers;
+    uint32_t n_providers;
     uint64_t seed;
 };
 
@@ -293,6 +295,21 @@ void leader_preempt(struct leader *l, struct leader_cluster *c, const struct pla
                     uint8_t priority, uint32_t n, uint32_t max, struct leader_holds *holds,
                     struct leader_victims *ret, struct arena *arena);
 
+/* --- recon_provider.c: capacity providers --------------------------------------------------------
+ */
+
+/* The provider a node belongs to; empty when to none. */
+struct str leader_provider(const struct node *node);
+
+/* Only nodes of the provider will do, or of any provider of the strategy. */
+void leader_require_provider(struct place_request *r, struct str provider, struct arena *arena);
+struct place_constraint leader_any_provider(const struct provider_share *shares, uint32_t n_shares,
+                                            struct arena *arena);
+
+/* How many of n tasks each provider gets, given what each has (NULL: nothing); see split_more(). */
+uint32_t leader_split(const struct provider_share *shares, uint32_t n_shares, uint32_t n,
+                      const uint32_t *have, uint32_t *ret);
+
 /* --- one pass ------------------------------------------------------------------------------------
  */
 
@@ -346,6 +363,18 @@ uint32_t recon_max(const struct service *v);
 
 /* Everything is as wanted, or no longer: say so once. */
 void recon_settled(struct leader_plan *p, bool settled);
+
+/* recon_provider.c, for services with a capacity provider strategy. The position of the task's
+ * provider in it; n_providers for a node of none of them. */
+uint32_t recon_provider_of(const struct leader_plan *p, const struct task *t);
+
+/* How many of n further tasks each provider gets; returns how many they get together. */
+uint32_t recon_provider_more(const struct leader_plan *p, uint32_t n, uint32_t *ret);
+
+/* How many of n tasks to stop each provider loses, when it has so many of which only those `there`
+ * may be stopped. The arrays have n_providers + 1 elements, the last for tasks of none of them. */
+void recon_provider_fewer(const struct leader_plan *p, const uint32_t *have, const uint32_t *there,
+                          uint32_t n, uint32_t *ret);
 
 /* recon_replica.c, recon_daemon.c: the two ways of scheduling. */
 void recon_replica(struct leader_plan *p);

@@ -194,11 +194,15 @@ static int read_strategies(const struct leader_demand *d, struct place_strategy 
 int leader_request(const struct leader_demand *d, struct place_request *ret, struct arena *arena,
                    struct err *err)
 {
-    struct place_constraint *constraints =
-        arena_array(arena, (size_t)d->n_constraints + d->def->n_constraints, sizeof *constraints);
+    struct place_constraint *constraints = arena_array(
+        arena, (size_t)d->n_constraints + d->def->n_constraints + 1, sizeof *constraints);
     struct place_strategy *strategies = arena_array(arena, d->n_strategies, sizeof *strategies);
     uint32_t n = add_constraints(constraints, d->constraints, d->n_constraints);
     n += add_constraints(constraints + n, d->def->constraints, d->def->n_constraints);
+    if (d->n_providers > 0) {
+        constraints[n] = leader_any_provider(d->providers, d->n_providers, arena);
+        n++;
+    }
     *ret = (struct place_request){
         .group = d->group,
         .cpu = d->cpu,
@@ -237,6 +241,8 @@ int leader_service_request(const struct leader *l, const struct service *v, uint
         .n_constraints = v->n_constraints,
         .strategies = spreads ? spread : v->strategies,
         .n_strategies = spreads ? 2 : v->n_strategies,
+        .providers = v->providers,
+        .n_providers = v->n_providers,
         .seed = hash_mix(v->primary.id, store_meta(l->store)->revision),
     };
     return leader_request(&d, ret, arena, err);

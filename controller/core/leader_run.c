@@ -34,6 +34,9 @@ static void fail_why(struct run *r, const struct place_why *why)
 {
     struct buf b;
     buf_init(&b, r->l->mem, LIMIT_REASON);
+    if (r->place.n_attributes > 0) {
+        buf_printf(&b, "capacity provider %.*s: ", STR_ARG(r->place.attributes[0].value));
+    }
     place_why_text(&r->place, why, &b);
     fail(r, view_owner(r->cluster->view, why->slot), str_of(place_reason_code(why->reason)),
          str_of(arena_strdup(r->arena, buf_cstr(&b))));
@@ -100,14 +103,12 @@ static void make_room(struct run *r, uint32_t n)
         return;
     }
     w = leader_run_wait(r->l, r->cluster, r->key, r->priority, r->now_ms + WAIT_MS);
-    leader_preempt(r->l, r->cluster, &r->place, r->priority, n, VICTIMS_MAX, &w->holds, &victims,
-                   r->arena);
+    leader_preempt(r->l, r->cluster, &r->place, r->priority, n,
+                   VICTIMS_MAX - r->ret->command.u.plan.n_stops, &w->holds, &victims, r->arena);
     if (victims.n_rooms == 0) {
         leader_run_done(r->l, r->cluster, w);
         return;
     }
-    r->ret->command.u.plan.stops =
-        arena_array(r->arena, victims.n, sizeof *r->ret->command.u.plan.stops);
     for (uint32_t i = 0; i < victims.n; i++) {
         stop(r, victims.tasks[i]);
     }
@@ -134,6 +135,54 @@ static int run_anywhere(struct run *r, struct err *err)
         fail(r, SLOT_NONE, STR("No Container Instances were found in your cluster."), STR(""));
     }
     make_room(r, r->place.n_replicas - placement.n_placed);
+    return 0;
+}
+
+/* Its nodes only: those of others are not to blame. */
+static void fail_provider(struct run *r, const struct placement *placement, struct str provider)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < placement->n_why && n < EXPLAIN_NODES; i++) {
+        uint32_t node = view_owner(r->cluster->view, placement->why[i].slot);
+        if (str_eq(leader_provider(store_node(r->l->store, node)), provider)) {
+            fail_why(r, &placement->why[i]);
+            n++;
+        }
+    }
+    if (n == 0) {
+        fail(r, SLOT_NONE, STR("No Container Instances were found in your capacity provider."),
+             str_of(arena_printf(r->arena, "capacity provider %.*s", STR_ARG(provider))));
+    }
+}
+
+/* Every call is shared out by itself; what one provider has no room for does not go to another. */
+static int run_shares(struct run *r, struct err *err)
+{
+    const struct run_request *q = r->request;
+    uint32_t counts[LIMIT_CLUSTER_PROVIDERS];
+    uint32_t wanted = r->place.n_replicas;
+    uint32_t n = leader_split(q->providers, q->n_providers, wanted, NULL, counts);
+    r->place.explain_max = PLACE_EXPLAIN_MAX; /* Nodes of other providers are among them. */
+    for (uint32_t i = 0; i < q->n_providers; i++) {
+        struct placement placement;
+        int rv;
+        if (counts[i] == 0) {
+            continue;
+        }
+        r->place.n_replicas = counts[i];
+        leader_require_provider(&r->place, q->providers[i].provider, r->arena);
+        rv = place_some(r, &placement, err);
+        if (rv != 0) {
+            return rv;
+        }
+        if (placement.n_placed < counts[i]) {
+            fail_provider(r, &placement, q->providers[i].provider);
+            make_room(r, counts[i] - placement.n_placed);
+        }
+    }
+    if (n < wanted) {
+        fail(r, SLOT_NONE, STR("CAPACITY"), STR("No capacity provider has weight."));
+    }
     return 0;
 }
 
@@ -183,6 +232,8 @@ int leader_run_request(const struct leader *l, const struct run_request *q,
         .n_constraints = q->n_constraints,
         .strategies = q->strategies,
         .n_strategies = q->n_strategies,
+        .providers = q->providers,
+        .n_providers = q->n_providers,
         .seed = q->seed,
     };
     assert(d.def != NULL);
@@ -196,8 +247,7 @@ static void take_kept(struct run *r)
     struct leader_run_wait *w;
     uint64_t key = hash_mix(hash_mix(q->taskdef, r->priority), q->launch_type);
     r->key = hash_bytes(q->group.p, q->group.n, key);
-    w = leader_run_waiting(r->cluster, r->key);
-    if (w != NULL) {
+    while ((w = leader_run_waiting(r->cluster, r->key)) != NULL) {
         leader_run_done(r->l, r->cluster, w);
     }
 }
@@ -205,13 +255,17 @@ static void take_kept(struct run *r)
 static int prepare(struct run *r, struct err *err)
 {
     const struct run_request *q = r->request;
-    uint32_t n_failures = q->nodes != NULL ? q->n_nodes : EXPLAIN_NODES;
+    uint32_t n_failures =
+        q->nodes != NULL ? q->n_nodes : (EXPLAIN_NODES + 1) * (1 + q->n_providers);
     uint32_t count = q->nodes != NULL ? q->n_nodes : q->count;
     struct cmd_plan *plan = &r->ret->command.u.plan;
     r->ret->command.kind = CMD_PLAN;
     plan->cluster = q->cluster;
     plan->token = q->token;
     plan->tasks = arena_array(r->arena, count, sizeof *plan->tasks);
+    plan->stops =
+        arena_array(r->arena, leader_may_preempt(r->cluster, r->priority) ? VICTIMS_MAX : 0,
+                    sizeof *plan->stops);
     r->ret->failures = arena_array(r->arena, (size_t)n_failures + 2, sizeof *r->ret->failures);
     return leader_run_request(r->l, q, &r->place, r->arena, err);
 }
@@ -235,7 +289,9 @@ int leader_run(struct leader *l, const struct run_request *request, int64_t now_
         return 0;
     }
     if (rv == 0) {
-        rv = request->nodes != NULL ? run_on_nodes(&r, err) : run_anywhere(&r, err);
+        rv = request->nodes != NULL     ? run_on_nodes(&r, err)
+             : request->n_providers > 0 ? run_shares(&r, err)
+                                        : run_anywhere(&r, err);
     }
     if (rv != 0) {
         return rv;

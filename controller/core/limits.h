@@ -13,6 +13,10 @@
 #define LIMIT_REVISIONS             1000000 /* Ever, of one family. */
 #define LIMIT_TOKENS                4000000
 #define LIMIT_JOINS                 1000
+#define LIMIT_PROVIDERS             1000 /* Capacity providers ... */
+#define LIMIT_CLUSTER_PROVIDERS     20   /* ... of one cluster or strategy. */
+#define LIMIT_PROVIDER_BASE         100000
+#define LIMIT_PROVIDER_WEIGHT       1000
 #define LIMIT_TOKEN                 64  /* Bytes of an idempotency token. */
 #define LIMIT_NAME                  255 /* Bytes of a cluster, service or family name. */
 #define LIMIT_CONTAINERS            10  /* Per task definition. */

@@ -31,6 +31,7 @@ enum kind {
     KIND_FAMILY = 7, /* Task definition families: the last revision number given out. */
     KIND_JOIN = 8,   /* Join tokens of nodes. */
     KIND_META = 9,   /* One row: revision, time, feature level, settings, counters. */
+    KIND_CAPACITY_PROVIDER = 10,
     KIND_N
 };
 
@@ -61,6 +62,18 @@ enum network_mode {
 
 enum launch_type { LAUNCH_EC2 = 0, LAUNCH_FARGATE = 1, LAUNCH_EXTERNAL = 2 };
 
+/* A capacity provider as one of several names it. */
+struct provider_name {
+    struct str name;
+};
+
+/* One item of a capacity provider strategy: the first n_base tasks, then its share of the rest. */
+struct provider_share {
+    struct str provider;
+    uint32_t n_base;
+    uint32_t weight;
+};
+
 /* Derived lists are threaded through the rows, by slot. */
 struct task_links {
     uint32_t prev;
@@ -80,6 +93,8 @@ struct cluster {
     int64_t created_at;
     uint64_t version; /* Revision that last changed the row. In every row. */
     int64_t deleted_at;
+    struct provider_name *providers; /* From feature level 5 on. */
+    uint32_t n_providers;
     /* Derived; rebuilt on load, not saved. */
     uint32_t n_nodes;    /* Registered container instances (not INACTIVE). */
     uint32_t n_services; /* ACTIVE ones. */
@@ -225,7 +240,9 @@ struct service {
     int64_t retry_at;          /* No new tasks before this: back-off of failing starts. */
     bool steady;               /* "has reached a steady state" was said. */
     uint64_t version;
-    int64_t deleted_at; /* When it became INACTIVE. */
+    int64_t deleted_at;               /* When it became INACTIVE. */
+    struct provider_share *providers; /* Each is one of the cluster's. From feature level 5 on. */
+    uint32_t n_providers;
     /* Derived. */
     uint32_t n_running;
     uint32_t n_pending;
@@ -393,6 +410,23 @@ struct join {
     /* Derived. */
     struct task_links in_gc;
 };
+
+/* A pool of machines: the nodes of any cluster whose attribute ecs.capacity-provider is its name.
+ */
+struct capacity_provider {
+    struct str name;
+    uint8_t status;  /* enum provider_status */
+    struct str spec; /* Encoded ecs.log.v1.CapacityProviderSpec: what only Describe shows. */
+    struct tags tags;
+    int64_t created_at;
+    int64_t updated_at;
+    int64_t deleted_at;
+    uint64_t version;
+    /* Derived. */
+    struct task_links in_gc;
+};
+
+enum provider_status { PROVIDER_ACTIVE = 0, PROVIDER_INACTIVE = 1 };
 
 struct meta {
     uint64_t revision; /* Commands applied. */

@@ -97,6 +97,35 @@ static void scale_in_some(struct leader_plan *p, const uint32_t *slots, uint32_t
     }
 }
 
+/* The same, so that each provider keeps its share; all: every task that counts, these included. */
+static void scale_in_shares(struct leader_plan *p, const uint32_t *slots, uint32_t n_slots,
+                            const uint32_t *all, uint32_t n_all, uint32_t n)
+{
+    const struct store *store = p->pass->l->store;
+    uint32_t have[LIMIT_CLUSTER_PROVIDERS + 1] = {0};
+    uint32_t there[LIMIT_CLUSTER_PROVIDERS + 1] = {0};
+    uint32_t counts[LIMIT_CLUSTER_PROVIDERS + 1];
+    uint32_t *some = arena_array(p->pass->arena, n_slots, sizeof *some);
+    for (uint32_t i = 0; i < n_all; i++) {
+        have[recon_provider_of(p, store_task(store, all[i]))]++;
+    }
+    for (uint32_t i = 0; i < n_slots; i++) {
+        there[recon_provider_of(p, store_task(store, slots[i]))]++;
+    }
+    recon_provider_fewer(p, have, there, n, counts);
+    for (uint32_t k = 0; k <= p->service->n_providers; k++) {
+        uint32_t n_some = 0;
+        for (uint32_t i = 0; i < n_slots; i++) {
+            if (recon_provider_of(p, store_task(store, slots[i])) == k) {
+                some[n_some++] = slots[i];
+            }
+        }
+        if (counts[k] > 0) {
+            scale_in_some(p, some, n_some, counts[k]);
+        }
+    }
+}
+
 /* Those that do not run yet go first: nobody is served by them, and while they are kept instead of
  * others the service may have fewer healthy tasks than minimumHealthyPercent asks for. */
 static void scale_in(struct leader_plan *p, const struct census *c, uint32_t n)
@@ -112,6 +141,12 @@ static void scale_in(struct leader_plan *p, const struct census *c, uint32_t n)
             n_running++;
             slots[c->n_good - n_running] = c->good[i];
         }
+    }
+    if (p->service->n_providers > 0) {
+        scale_in_shares(p, slots, n_idle, slots, c->n_good, least(n, n_idle));
+        scale_in_shares(p, slots + n_idle, n_running, slots + n_idle, n_running,
+                        n > n_idle ? n - n_idle : 0);
+        return;
     }
     if (n_idle > 0) {
         scale_in_some(p, slots, n_idle, least(n, n_idle));

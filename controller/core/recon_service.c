@@ -144,7 +144,8 @@ static void get_stuck(struct leader_plan *p, const char *because)
 }
 
 /* n of them, for which none is being made either. */
-static void no_room(struct leader_plan *p, const struct placement *placement, uint32_t n)
+static void no_room(struct leader_plan *p, const struct place_request *request,
+                    const struct placement *placement, uint32_t n)
 {
     struct buf b;
     if (n == 0) {
@@ -152,6 +153,9 @@ static void no_room(struct leader_plan *p, const struct placement *placement, ui
         return;
     }
     buf_init(&b, p->pass->l->mem, LIMIT_EVENT);
+    if (request->n_attributes > 0) {
+        buf_printf(&b, "in capacity provider %.*s ", STR_ARG(request->attributes[0].value));
+    }
     place_event_text(leader_cluster_get(p->pass->l, p->cmd.cluster)->view, placement, &b);
     get_stuck(p, buf_cstr(&b));
     buf_close(&b);
@@ -227,7 +231,8 @@ static void start(struct leader_plan *p, const struct place_request *request)
     if (placement.n_placed < request->n_replicas) {
         uint32_t before = p->n_coming;
         make_room(p, request, request->n_replicas - placement.n_placed);
-        no_room(p, &placement, request->n_replicas - placement.n_placed - (p->n_coming - before));
+        no_room(p, request, &placement,
+                request->n_replicas - placement.n_placed - (p->n_coming - before));
     }
 }
 
@@ -242,6 +247,23 @@ static bool prepare(struct leader_plan *p, uint32_t n, struct place_request *ret
     return true;
 }
 
+/* Each provider its share. What one has no room for does not go to another, as in Amazon ECS. */
+static void start_shares(struct leader_plan *p, struct place_request *request, uint32_t n)
+{
+    const struct service *v = p->service;
+    uint32_t counts[LIMIT_CLUSTER_PROVIDERS];
+    if (recon_provider_more(p, n, counts) < n) {
+        get_stuck(p, "no capacity provider of its strategy has weight.");
+    }
+    for (uint32_t i = 0; i < v->n_providers; i++) {
+        if (counts[i] > 0) {
+            request->n_replicas = counts[i];
+            leader_require_provider(request, v->providers[i].provider, p->pass->arena);
+            start(p, request);
+        }
+    }
+}
+
 uint32_t recon_start(struct leader_plan *p, uint32_t count)
 {
     struct leader_pass *pass = p->pass;
@@ -250,7 +272,11 @@ uint32_t recon_start(struct leader_plan *p, uint32_t count)
     uint32_t n = count < pass->budget ? count : pass->budget;
     n = n < PLACE_REPLICAS_MAX ? n : PLACE_REPLICAS_MAX;
     if (n > 0 && prepare(p, n, &request)) {
-        start(p, &request);
+        if (p->service->n_providers > 0) {
+            start_shares(p, &request, n);
+        } else {
+            start(p, &request);
+        }
     }
     if (p->cmd.n_tasks > from) {
         recon_event_started(p, from);

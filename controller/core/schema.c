@@ -297,7 +297,7 @@ uint64_t schema_hash(const struct schema *schema, const void *object, uint64_t s
         case FIELD_I32:
         case FIELD_I64:
         case FIELD_ID:
-            if (!f->later || load_scalar(f->type, v.a + f->offset) != 0) {
+            if (!f->late || load_scalar(f->type, v.a + f->offset) != 0) {
                 hash = hash_scalar(hash, f->type, v.a + f->offset);
             }
             break;
@@ -307,7 +307,9 @@ uint64_t schema_hash(const struct schema *schema, const void *object, uint64_t s
             break;
         }
         case FIELD_ARRAY:
-            hash = v.leave ? hash : hash_mix(hash, load_count(v.a, f));
+            hash = v.leave || (f->late && load_count(v.a, f) == 0)
+                       ? hash
+                       : hash_mix(hash, load_count(v.a, f));
             break;
         case FIELD_SCALARS:
             hash = hash_scalars(hash, f, v.a);

@@ -34,10 +34,11 @@ struct field {
     uint8_t type;     /* enum field_type */
     uint8_t element;  /* For FIELD_SCALARS. */
     bool derived;     /* Not saved, not sent, not hashed. */
-    bool later;       /* A scalar that rows did not have at first: hashed where it is not zero. */
     size_t offset;
     size_t count_offset; /* For FIELD_ARRAY and FIELD_SCALARS. */
     const struct schema *sub;
+    bool late; /* A number or an array that rows had not at first: hashed when it is not 0 or empty,
+                  so that old logs replay to the digests of their time. */
 };
 
 #define SCHEMA_DEPTH_MAX 6 /* Structs within structs, the outermost one included. */

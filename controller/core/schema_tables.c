@@ -18,37 +18,42 @@
     (offsetof(T, m) + 0 * sizeof(char[sizeof MEMBER(T, m) == (size) ? 1 : -1]))
 #define F(T, m, t)                                                         \
     {                                                                      \
-#m, FIELD_##t, 0, false, false, OFFSET_IF(T, m, SIZE_##t), 0, NULL \
-    }
-#define LATER(T, m, t)                                                    \
-    {                                                                     \
-#m, FIELD_##t, 0, false, true, OFFSET_IF(T, m, SIZE_##t), 0, NULL \
+#m, FIELD_##t, 0, false, OFFSET_IF(T, m, SIZE_##t), 0, NULL, false \
     }
 #define DERIVED(T, m, t)                                                  \
     {                                                                     \
-#m, FIELD_##t, 0, true, false, OFFSET_IF(T, m, SIZE_##t), 0, NULL \
+#m, FIELD_##t, 0, true, OFFSET_IF(T, m, SIZE_##t), 0, NULL, false \
     }
 #define STRUCT(T, m, s)                                            \
     {                                                              \
-#m, FIELD_STRUCT, 0, false, false, offsetof(T, m), 0, &(s) \
+#m, FIELD_STRUCT, 0, false, offsetof(T, m), 0, &(s), false \
     }
 #define DERIVED_STRUCT(T, m, s)                                   \
     {                                                             \
-#m, FIELD_STRUCT, 0, true, false, offsetof(T, m), 0, &(s) \
+#m, FIELD_STRUCT, 0, true, offsetof(T, m), 0, &(s), false \
     }
 #define ARRAY(T, m, count, s)                                                                 \
     {                                                                                         \
-#m, FIELD_ARRAY, 0, false, false, offsetof(T, m), OFFSET_IF(T, count, SIZE_U32), &(s) \
+#m, FIELD_ARRAY, 0, false, offsetof(T, m), OFFSET_IF(T, count, SIZE_U32), &(s), false \
     }
-#define TAGS(T, m)                                                                   \
-    {                                                                                \
-#m, FIELD_ARRAY, 0, false, false, offsetof(T, m) + offsetof(struct tags, v), \
-            offsetof(T, m) + offsetof(struct tags, n), &tag_schema                   \
+/* See struct field. */
+#define LATE(T, m, t)                                                     \
+    {                                                                     \
+#m, FIELD_##t, 0, false, OFFSET_IF(T, m, SIZE_##t), 0, NULL, true \
     }
-#define SCALARS(T, m, count, t)                                                                    \
-    {                                                                                              \
-#m, FIELD_SCALARS, FIELD_##t, false, false, offsetof(T, m), OFFSET_IF(T, count, SIZE_U32), \
-            NULL                                                                                   \
+#define LATE_ARRAY(T, m, count, s)                                                           \
+    {                                                                                        \
+#m, FIELD_ARRAY, 0, false, offsetof(T, m), OFFSET_IF(T, count, SIZE_U32), &(s), true \
+    }
+#define TAGS(T, m)                                                            \
+    {                                                                         \
+#m, FIELD_ARRAY, 0, false, offsetof(T, m) + offsetof(struct tags, v), \
+            offsetof(T, m) + offsetof(struct tags, n), &tag_schema, false     \
+    }
+#define SCALARS(T, m, count, t)                                                                   \
+    {                                                                                             \
+#m, FIELD_SCALARS, FIELD_##t, false, offsetof(T, m), OFFSET_IF(T, count, SIZE_U32), NULL, \
+            false                                                                                 \
     }
 
 #define SCHEMA(variable, message, T, fields_)                           \
@@ -81,6 +86,18 @@ static const struct field strategy_fields[] = {
 };
 SCHEMA(strategy_schema, "Strategy", struct strategy, strategy_fields);
 
+static const struct field provider_name_fields[] = {
+    F(struct provider_name, name, STR),
+};
+SCHEMA(provider_name_schema, "ProviderName", struct provider_name, provider_name_fields);
+
+static const struct field provider_share_fields[] = {
+    F(struct provider_share, provider, STR),
+    F(struct provider_share, n_base, U32),
+    F(struct provider_share, weight, U32),
+};
+SCHEMA(provider_share_schema, "ProviderShare", struct provider_share, provider_share_fields);
+
 static const struct field binding_fields[] = {
     F(struct binding, container_port, U16),
     F(struct binding, host_port, U16),
@@ -105,6 +122,7 @@ static const struct field cluster_fields[] = {
     F(struct cluster, created_at, I64),
     F(struct cluster, version, U64),
     F(struct cluster, deleted_at, I64),
+    LATE_ARRAY(struct cluster, providers, n_providers, provider_name_schema),
     DERIVED(struct cluster, n_nodes, U32),
     DERIVED(struct cluster, n_services, U32),
     DERIVED(struct cluster, n_running, U32),
@@ -205,6 +223,7 @@ static const struct field service_fields[] = {
     F(struct service, steady, BOOL),
     F(struct service, version, U64),
     F(struct service, deleted_at, I64),
+    LATE_ARRAY(struct service, providers, n_providers, provider_share_schema),
     DERIVED(struct service, n_running, U32),
     DERIVED(struct service, n_pending, U32),
     DERIVED(struct service, first_task, U32),
@@ -294,7 +313,7 @@ static const struct field task_fields[] = {
     DERIVED_STRUCT(struct task, in_service, links_schema),
     DERIVED_STRUCT(struct task, on_node, links_schema),
     DERIVED_STRUCT(struct task, in_gc, links_schema),
-    LATER(struct task, priority, U8),
+    LATE(struct task, priority, U8),
 };
 SCHEMA(task_schema, "Task", struct task, task_fields);
 
@@ -312,6 +331,19 @@ static const struct field join_fields[] = {
     F(struct join, version, U64),       DERIVED_STRUCT(struct join, in_gc, links_schema),
 };
 SCHEMA(join_schema, "Join", struct join, join_fields);
+
+static const struct field provider_fields[] = {
+    F(struct capacity_provider, name, STR),
+    F(struct capacity_provider, status, U8),
+    F(struct capacity_provider, spec, STR),
+    TAGS(struct capacity_provider, tags),
+    F(struct capacity_provider, created_at, I64),
+    F(struct capacity_provider, updated_at, I64),
+    F(struct capacity_provider, deleted_at, I64),
+    F(struct capacity_provider, version, U64),
+    DERIVED_STRUCT(struct capacity_provider, in_gc, links_schema),
+};
+SCHEMA(provider_schema, "CapacityProvider", struct capacity_provider, provider_fields);
 
 static const struct field meta_fields[] = {
     F(struct meta, revision, U64), F(struct meta, now, I64),
@@ -336,6 +368,8 @@ static const struct field cmd_cluster_fields[] = {
     F(struct cmd_cluster, spec, STR),
     F(struct cmd_cluster, has_spec, BOOL),
     TAGS(struct cmd_cluster, tags),
+    F(struct cmd_cluster, has_providers, BOOL),
+    ARRAY(struct cmd_cluster, providers, n_providers, provider_name_schema),
 };
 SCHEMA(cmd_cluster_schema, "CmdCluster", struct cmd_cluster, cmd_cluster_fields);
 
@@ -343,6 +377,13 @@ static const struct field cmd_name_fields[] = {
     F(struct cmd_name, name, STR),
 };
 SCHEMA(cmd_name_schema, "CmdName", struct cmd_name, cmd_name_fields);
+
+static const struct field cmd_provider_fields[] = {
+    F(struct cmd_provider, name, STR),
+    F(struct cmd_provider, spec, STR),
+    TAGS(struct cmd_provider, tags),
+};
+SCHEMA(cmd_provider_schema, "CmdProvider", struct cmd_provider, cmd_provider_fields);
 
 static const struct field cmd_taskdef_register_fields[] = {
     STRUCT(struct cmd_taskdef_register, def, taskdef_schema),
@@ -386,6 +427,8 @@ static const struct field cmd_service_update_fields[] = {
     F(struct cmd_service_update, propagate_tags, U8),
     F(struct cmd_service_update, has_spec, BOOL),
     F(struct cmd_service_update, spec, STR),
+    F(struct cmd_service_update, has_providers, BOOL),
+    ARRAY(struct cmd_service_update, providers, n_providers, provider_share_schema),
 };
 SCHEMA(cmd_service_update_schema, "CmdServiceUpdate", struct cmd_service_update,
        cmd_service_update_fields);
@@ -414,7 +457,7 @@ static const struct field plan_task_fields[] = {
     TAGS(struct plan_task, tags),
     ARRAY(struct plan_task, bindings, n_bindings, binding_schema),
     SCALARS(struct plan_task, binding_owner, n_binding_owners, U8),
-    LATER(struct plan_task, priority, U8),
+    LATE(struct plan_task, priority, U8),
 };
 SCHEMA(plan_task_schema, "PlanTask", struct plan_task, plan_task_fields);
 
@@ -538,7 +581,7 @@ SCHEMA(cmd_join_schema, "CmdJoin", struct cmd_join, cmd_join_fields);
 static const struct schema cmd_gc_schema = {"CmdGc", 0, NULL, 0};
 
 static const struct field cmd_feature_level_fields[] = {
-    {"feature_level", FIELD_U32, 0, false, false, 0, 0, NULL},
+    {"feature_level", FIELD_U32, 0, false, 0, 0, NULL, false},
 };
 SCHEMA(cmd_feature_level_schema, "CmdFeatureLevel", uint32_t, cmd_feature_level_fields);
 
@@ -563,7 +606,7 @@ const struct schema *const schema_kinds[KIND_N] = {
     [KIND_SERVICE] = &service_schema, [KIND_NODE] = &node_schema,
     [KIND_TASK] = &task_schema,       [KIND_TOKEN] = &token_schema,
     [KIND_FAMILY] = &family_schema,   [KIND_JOIN] = &join_schema,
-    [KIND_META] = &meta_schema,
+    [KIND_META] = &meta_schema,       [KIND_CAPACITY_PROVIDER] = &provider_schema,
 };
 
 const struct schema *const schema_commands[CMD_N] = {
@@ -595,4 +638,7 @@ const struct schema *const schema_commands[CMD_N] = {
     [CMD_IDENTITY] = &cmd_identity_schema,
     [CMD_EPOCH] = &cmd_epoch_schema,
     [CMD_UNFENCE] = &cmd_unfence_schema,
+    [CMD_PROVIDER_CREATE] = &cmd_provider_schema,
+    [CMD_PROVIDER_UPDATE] = &cmd_provider_schema,
+    [CMD_PROVIDER_DELETE] = &cmd_name_schema,
 };

@@ -37,6 +37,9 @@ static const store_apply_fn apply_fns[CMD_N] = {
     [CMD_IDENTITY] = store_identity,
     [CMD_EPOCH] = store_epoch,
     [CMD_UNFENCE] = store_unfence,
+    [CMD_PROVIDER_CREATE] = store_provider_create,
+    [CMD_PROVIDER_UPDATE] = store_provider_update,
+    [CMD_PROVIDER_DELETE] = store_provider_delete,
 };
 
 /* --- changes -------------------------------------------------------------------------------------
@@ -144,6 +147,7 @@ static uint64_t *version_of(const struct store *s, enum kind kind, uint32_t slot
         [KIND_FAMILY] = offsetof(struct family, version),
         [KIND_JOIN] = offsetof(struct join, version),
         [KIND_META] = offsetof(struct meta, version),
+        [KIND_CAPACITY_PROVIDER] = offsetof(struct capacity_provider, version),
     };
     char *row = store_at(s, kind, slot);
     assert(row != NULL);
@@ -172,6 +176,7 @@ bool store_full(const struct store *s, enum kind kind)
         [KIND_FAMILY] = LIMIT_TASKDEFS,
         [KIND_JOIN] = LIMIT_JOINS,
         [KIND_META] = 1,
+        [KIND_CAPACITY_PROVIDER] = LIMIT_PROVIDERS,
     };
     return s->tables[kind].n >= limits[kind];
 }
@@ -349,4 +354,9 @@ const struct token *store_token(const struct store *s, uint32_t slot)
 const struct join *store_join(const struct store *s, uint32_t slot)
 {
     return store_at(s, KIND_JOIN, slot);
+}
+
+const struct capacity_provider *store_capacity_provider(const struct store *s, uint32_t slot)
+{
+    return store_at(s, KIND_CAPACITY_PROVIDER, slot);
 }

@@ -96,6 +96,8 @@ uint32_t store_find_token(const struct store *s, uint32_t cluster, uint8_t opera
                           struct str value);
 uint32_t store_find_join(const struct store *s, struct str secret_sha256);
 const struct token *store_token(const struct store *s, uint32_t slot);
+uint32_t store_find_capacity_provider(const struct store *s, struct str name); /* Any status. */
+const struct capacity_provider *store_capacity_provider(const struct store *s, uint32_t slot);
 const struct join *store_join(const struct store *s, uint32_t slot);
 
 /* Is there anything a CMD_GC at now_ms would remove? Otherwise *ret_due_ms is when there will be,

@@ -45,6 +45,9 @@ void store_cluster_create(struct store *s, const struct command *cmd, struct res
         store_reject(r, REJECT_LIMIT, "At most %d clusters.", LIMIT_CLUSTERS);
         return;
     }
+    if (!store_check_providers(s, SLOT_NONE, c->providers, c->n_providers, r)) {
+        return;
+    }
     if (old != NULL) {
         row = *old;
     }
@@ -54,6 +57,8 @@ void store_cluster_create(struct store *s, const struct command *cmd, struct res
     row.spec = c->spec;
     row.created_at = s->meta->now;
     row.deleted_at = 0;
+    row.providers = c->providers;
+    row.n_providers = c->n_providers;
     if (old == NULL) {
         store_insert(s, KIND_CLUSTER, &row, &r->slot);
         return;
@@ -66,7 +71,19 @@ void store_cluster_update(struct store *s, const struct command *cmd, struct res
 {
     const struct cmd_cluster *c = &cmd->u.cluster;
     r->slot = store_active_cluster(s, c->name, r);
-    if (r->slot != SLOT_NONE && c->has_spec) {
+    if (r->slot == SLOT_NONE) {
+        return;
+    }
+    if (c->has_providers) {
+        struct cluster row = *cluster_at(s, r->slot);
+        if (!store_check_providers(s, r->slot, c->providers, c->n_providers, r)) {
+            return;
+        }
+        row.providers = c->providers;
+        row.n_providers = c->n_providers;
+        store_replace(s, KIND_CLUSTER, r->slot, &row);
+    }
+    if (c->has_spec) {
         store_set_text(s, &cluster_at(s, r->slot)->spec, c->spec, LIMIT_TASKDEF_BYTES);
         store_touch(s, KIND_CLUSTER, r->slot);
     }

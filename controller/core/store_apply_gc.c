@@ -3,8 +3,8 @@
 #include "controller/core/store_impl.h"
 
 /* What is freed by removing others comes later. */
-static const uint8_t order[] = {KIND_TASK, KIND_TOKEN,   KIND_JOIN,   KIND_SERVICE,
-                                KIND_NODE, KIND_TASKDEF, KIND_CLUSTER};
+static const uint8_t order[] = {KIND_TASK, KIND_TOKEN,   KIND_JOIN,    KIND_SERVICE,
+                                KIND_NODE, KIND_TASKDEF, KIND_CLUSTER, KIND_CAPACITY_PROVIDER};
 
 static uint32_t collect_due(struct store *s, enum kind kind, uint32_t max, struct store_order **ret)
 {

@@ -165,7 +165,8 @@ void store_service_create(struct store *s, const struct command *cmd, struct res
         return;
     }
     taskdef = find_taskdef(s, c->family, c->revision, SLOT_NONE, r);
-    if (taskdef == SLOT_NONE || !check_name(s, cluster, v.name, &old, r)) {
+    if (taskdef == SLOT_NONE || !store_check_shares(s, cluster, v.providers, v.n_providers, r) ||
+        !check_name(s, cluster, v.name, &old, r)) {
         return;
     }
     fill_service(s, cmd, cluster, taskdef, &v);
@@ -229,6 +230,13 @@ static bool merge(const struct store *s, const struct command *cmd, struct servi
     }
     if (c->has_spec) {
         v->spec = c->spec;
+    }
+    if (c->has_providers) {
+        v->providers = c->providers;
+        v->n_providers = c->n_providers;
+        if (!store_check_shares(s, v->cluster, v->providers, v->n_providers, r)) {
+            return false;
+        }
     }
     if (taskdef != v->primary.taskdef || c->force_new_deployment) {
         new_deployment(s, cmd, taskdef, v);

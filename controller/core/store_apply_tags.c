@@ -11,6 +11,7 @@ static struct tags *find_tags(const struct store *s, const struct cmd_tags *c, s
     struct service *service = row;
     struct node *node = row;
     struct task *task = row;
+    struct capacity_provider *provider = row;
     if (row != NULL && c->kind == KIND_CLUSTER && str_eq(cluster->name, c->name)) {
         return &cluster->tags;
     }
@@ -26,6 +27,9 @@ static struct tags *find_tags(const struct store *s, const struct cmd_tags *c, s
     }
     if (row != NULL && c->kind == KIND_TASK && id_eq(task->id, c->id)) {
         return &task->tags;
+    }
+    if (row != NULL && c->kind == KIND_CAPACITY_PROVIDER && str_eq(provider->name, c->name)) {
+        return &provider->tags;
     }
     store_reject(r, REJECT_TARGET_NOT_FOUND, "The specified resource was not found.");
     return NULL;

@@ -203,6 +203,19 @@ void store_identity(struct store *s, const struct command *cmd, struct result *r
 void store_epoch(struct store *s, const struct command *cmd, struct result *r);
 void store_unfence(struct store *s, const struct command *cmd, struct result *r);
 
+/* store_apply_provider.c */
+void store_provider_create(struct store *s, const struct command *cmd, struct result *r);
+void store_provider_update(struct store *s, const struct command *cmd, struct result *r);
+void store_provider_delete(struct store *s, const struct command *cmd, struct result *r);
+
+/* May a cluster have these capacity providers? cluster: SLOT_NONE when it is new. */
+bool store_check_providers(const struct store *s, uint32_t cluster, const struct provider_name *v,
+                           uint32_t n, struct result *r);
+
+/* May a service of the cluster have this strategy? */
+bool store_check_shares(const struct store *s, uint32_t cluster, const struct provider_share *v,
+                        uint32_t n, struct result *r);
+
 /* The ACTIVE cluster of this name, or SLOT_NONE and a rejection. */
 uint32_t store_active_cluster(const struct store *s, struct str name, struct result *r);
 

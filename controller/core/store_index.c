@@ -13,6 +13,7 @@ struct store_key store_key_of(enum kind kind, const void *row)
     const struct token *token = row;
     const struct family *family = row;
     const struct join *join = row;
+    const struct capacity_provider *provider = row;
     switch (kind) {
     case KIND_CLUSTER:
         return (struct store_key){cluster->name, 0, 0};
@@ -30,6 +31,8 @@ struct store_key store_key_of(enum kind kind, const void *row)
         return (struct store_key){family->name, 0, 0};
     case KIND_JOIN:
         return (struct store_key){join->secret_sha256, 0, 0};
+    case KIND_CAPACITY_PROVIDER:
+        return (struct store_key){provider->name, 0, 0};
     case KIND_META:
     case KIND_N:
         break;
@@ -116,4 +119,9 @@ uint32_t store_find_token(const struct store *s, uint32_t cluster, uint8_t opera
 uint32_t store_find_join(const struct store *s, struct str secret_sha256)
 {
     return store_lookup(s, KIND_JOIN, (struct store_key){secret_sha256, 0, 0});
+}
+
+uint32_t store_find_capacity_provider(const struct store *s, struct str name)
+{
+    return store_lookup(s, KIND_CAPACITY_PROVIDER, (struct store_key){name, 0, 0});
 }

@@ -51,6 +51,7 @@ struct task_links *store_gc_links(const struct store *s, enum kind kind, uint32_
         [KIND_TASK] = offsetof(struct task, in_gc),
         [KIND_TOKEN] = offsetof(struct token, in_gc),
         [KIND_JOIN] = offsetof(struct join, in_gc),
+        [KIND_CAPACITY_PROVIDER] = offsetof(struct capacity_provider, in_gc),
     };
     assert((unsigned)kind < KIND_N);
     assert(offsets[kind] != 0);
@@ -72,6 +73,8 @@ int64_t store_gc_time(enum kind kind, const void *row)
         return ((const struct token *)row)->expires_at;
     case KIND_JOIN:
         return ((const struct join *)row)->expires_at;
+    case KIND_CAPACITY_PROVIDER:
+        return ((const struct capacity_provider *)row)->deleted_at + LIMIT_INACTIVE_LIFE_MS;
     case KIND_TASKDEF: /* As soon as nothing uses it. */
     case KIND_FAMILY:
     case KIND_META:
@@ -89,6 +92,7 @@ static bool gc_ready(enum kind kind, const void *row)
     const struct service *service = row;
     const struct node *node = row;
     const struct task *task = row;
+    const struct capacity_provider *provider = row;
     switch (kind) {
     case KIND_CLUSTER:
         return cluster->status == CLUSTER_INACTIVE && cluster->n_refs == 0;
@@ -103,6 +107,8 @@ static bool gc_ready(enum kind kind, const void *row)
     case KIND_TOKEN:
     case KIND_JOIN:
         return true;
+    case KIND_CAPACITY_PROVIDER:
+        return provider->status == PROVIDER_INACTIVE;
     case KIND_FAMILY:
     case KIND_META:
     case KIND_N:
@@ -438,6 +444,7 @@ static void attach(struct store *s, enum kind kind, uint32_t slot)
     case KIND_CLUSTER:
     case KIND_FAMILY:
     case KIND_META:
+    case KIND_CAPACITY_PROVIDER:
     case KIND_N:
         break;
     }
@@ -484,6 +491,7 @@ void store_detach(struct store *s, enum kind kind, uint32_t slot)
     case KIND_CLUSTER:
     case KIND_FAMILY:
     case KIND_META:
+    case KIND_CAPACITY_PROVIDER:
     case KIND_N:
         break;
     }

@@ -6,8 +6,9 @@
 #include <string.h>
 
 /* Referenced rows come before those that refer to them. */
-static const uint8_t order[] = {KIND_CLUSTER, KIND_FAMILY, KIND_TASKDEF, KIND_SERVICE,
-                                KIND_NODE,    KIND_TASK,   KIND_TOKEN,   KIND_JOIN};
+static const uint8_t order[] = {KIND_CLUSTER, KIND_FAMILY, KIND_TASKDEF,
+                                KIND_SERVICE, KIND_NODE,   KIND_TASK,
+                                KIND_TOKEN,   KIND_JOIN,   KIND_CAPACITY_PROVIDER};
 
 static const char *kind_name(enum kind kind)
 {
@@ -69,6 +70,9 @@ static const char *check_service(const struct store *s, const struct service *v)
     if (v->n_events > LIMIT_EVENTS) {
         return "events";
     }
+    if (v->n_providers > LIMIT_CLUSTER_PROVIDERS) {
+        return "providers";
+    }
     return v->status > SERVICE_INACTIVE ? "status" : NULL;
 }
 
@@ -121,6 +125,7 @@ static const char *check_row(const struct store *s, enum kind kind, const void *
     const struct family *family = row;
     const struct token *token = row;
     const struct join *join = row;
+    const struct capacity_provider *provider = row;
     switch (kind) {
     case KIND_CLUSTER:
         return cluster->status > CLUSTER_INACTIVE ? "status" : NULL;
@@ -141,6 +146,8 @@ static const char *check_row(const struct store *s, enum kind kind, const void *
         return store_at(s, KIND_CLUSTER, token->cluster) == NULL ? "cluster" : NULL;
     case KIND_JOIN:
         return store_at(s, KIND_CLUSTER, join->cluster) == NULL ? "cluster" : NULL;
+    case KIND_CAPACITY_PROVIDER:
+        return provider->status > PROVIDER_INACTIVE ? "status" : NULL;
     case KIND_META:
     case KIND_N:
         break;

@@ -405,7 +405,7 @@ static void target_tags(struct tale *t, struct ring_record *record)
     static const char *const kinds[KIND_N] = {
         [KIND_CLUSTER] = "cluster", [KIND_TASKDEF] = "task-definition",
         [KIND_SERVICE] = "service", [KIND_NODE] = "node",
-        [KIND_TASK] = "task",
+        [KIND_TASK] = "task",       [KIND_CAPACITY_PROVIDER] = "capacity-provider",
     };
     const struct cmd_tags *c = &t->cmd->u.tags;
     struct str name = c->name;
@@ -476,6 +476,13 @@ static void target(struct tale *t, struct ring_record *record)
         break;
     case CMD_CLUSTER_DELETE:
         target_cluster(t, record, cmd->u.name.name);
+        break;
+    case CMD_PROVIDER_CREATE:
+    case CMD_PROVIDER_UPDATE:
+        record->subject = subject(t, "capacity-provider", cmd->u.provider.name);
+        break;
+    case CMD_PROVIDER_DELETE:
+        record->subject = subject(t, "capacity-provider", cmd->u.name.name);
         break;
     case CMD_TASKDEF_REGISTER:
     case CMD_TASKDEF_DEREGISTER:

@@ -23,9 +23,11 @@
 #define BUSY_MS        5000
 
 static const char *const tables[KIND_N] = {
-    [KIND_CLUSTER] = "cluster", [KIND_TASKDEF] = "taskdef", [KIND_SERVICE] = "service",
-    [KIND_NODE] = "node",       [KIND_TASK] = "task",       [KIND_TOKEN] = "token",
-    [KIND_FAMILY] = "family",   [KIND_JOIN] = "join_token", [KIND_META] = "meta",
+    [KIND_CLUSTER] = "cluster", [KIND_TASKDEF] = "taskdef",
+    [KIND_SERVICE] = "service", [KIND_NODE] = "node",
+    [KIND_TASK] = "task",       [KIND_TOKEN] = "token",
+    [KIND_FAMILY] = "family",   [KIND_JOIN] = "join_token",
+    [KIND_META] = "meta",       [KIND_CAPACITY_PROVIDER] = "capacity_provider",
 };
 
 int db_error(sqlite3 *sql, struct err *err, const char *what)

@@ -31,7 +31,7 @@
 #include "common/base/err.h"
 #include "controller/core/placement/view.h"
 
-#define PLACE_CONSTRAINTS_MAX  20 /* Of service and task definition together. */
+#define PLACE_CONSTRAINTS_MAX  21 /* Of service and task definition, and one for providers. */
 #define PLACE_STRATEGIES_MAX   5
 #define PLACE_PORTS_MAX        200 /* Port entries of one task. */
 #define PLACE_REPLICAS_MAX     10000

@@ -40,8 +40,9 @@
 #define VIEW_NONE           UINT32_MAX /* No node. */
 #define VIEW_SCARCITY_MAX   7u
 
-#define VIEW_ATTRIBUTE_ZONE "ecs.availability-zone"
-#define VIEW_ATTRIBUTE_TYPE "ecs.instance-type"
+#define VIEW_ATTRIBUTE_ZONE     "ecs.availability-zone"
+#define VIEW_ATTRIBUTE_PROVIDER "ecs.capacity-provider"
+#define VIEW_ATTRIBUTE_TYPE     "ecs.instance-type"
 
 /* Default range for dynamic host ports. */
 #define VIEW_DYNAMIC_FIRST 32768

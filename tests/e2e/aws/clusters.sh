@@ -12,7 +12,7 @@ has "cluster/$a"
 ok create-cluster --cluster-name "$b"
 refused InvalidParameterException inconsistent create-cluster --cluster-name "$a" --tags key=team,value=red
 refused InvalidParameterException 'invalid characters' create-cluster --cluster-name 'a b'
-refused UnsupportedFeatureException capacityProviders create-cluster --cluster-name x --capacity-providers FARGATE
+refused UnsupportedFeatureException FARGATE create-cluster --cluster-name x --capacity-providers FARGATE
 
 ok describe-clusters --clusters "$a" "none-$mark"
 has '"registeredContainerInstancesCount": 0' '"reason": "MISSING"'

@@ -163,7 +163,8 @@ START_TEST(options_decide_and_the_reserve_is_taken_off)
                                      .n_reserved = 3,
                                      .attributes = attributes,
                                      .n_attributes = 3,
-                                     .zone = "z1"};
+                                     .zone = "z1",
+                                     .provider = "rack1"};
         struct hello h = {0};
         struct arena arena;
         struct err err = {0};
@@ -179,6 +180,7 @@ START_TEST(options_decide_and_the_reserve_is_taken_off)
         ck_assert_str_eq(attribute_of(&h, "gpu"), "");
         ck_assert_str_eq(attribute_of(&h, "ecs.os-type"), "plan9");
         ck_assert_str_eq(attribute_of(&h, "ecs.availability-zone"), "z1");
+        ck_assert_str_eq(attribute_of(&h, "ecs.capacity-provider"), "rack1");
         ck_assert_str_eq(attribute_of(&h, "ecs.instance-type"), "8cpu.32000mib");
         arena_close(&arena);
     }

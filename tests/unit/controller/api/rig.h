@@ -132,13 +132,16 @@ static inline char *rig_text(struct rig *r, const char *member)
 }
 
 /* A node that is registered and connected. */
-static inline void rig_node(struct rig *r, const char *id, uint32_t cpu, uint32_t memory)
+/* Of a capacity provider, or of none (NULL). */
+static inline void rig_node_of(struct rig *r, const char *id, uint32_t cpu, uint32_t memory,
+                               const char *provider)
 {
     struct command cmd;
     struct result result;
     struct attribute attributes[] = {
         {STR("ecs.availability-zone"), STR("zone-a")},
         {STR("ecs.cpu-architecture"), STR("x86_64")},
+        {STR("ecs.capacity-provider"), str_of(provider)},
     };
     uint16_t reserved[] = {22, 2375};
     memset(&cmd, 0, sizeof cmd);
@@ -155,7 +158,7 @@ static inline void rig_node(struct rig *r, const char *id, uint32_t cpu, uint32_
     n->reserved_tcp = reserved;
     n->n_reserved_tcp = 2;
     n->attributes = attributes;
-    n->n_attributes = 2;
+    n->n_attributes = provider == NULL ? 2 : 3;
     n->agent_version = STR("1.2.3");
     n->connected = true;
     fake_engine_apply(r->engine, &cmd, &result);
@@ -166,6 +169,11 @@ static inline void rig_node(struct rig *r, const char *id, uint32_t cpu, uint32_
     cmd.u.connection.session = store_node(r->engine->store, result.slot)->session;
     cmd.u.connection.connection = CONNECTION_UP;
     fake_engine_apply(r->engine, &cmd, &result);
+}
+
+static inline void rig_node(struct rig *r, const char *id, uint32_t cpu, uint32_t memory)
+{
+    rig_node_of(r, id, cpu, memory, NULL);
 }
 
 /* Let the leader decide until it has nothing to do. */

@@ -73,7 +73,7 @@ START_TEST(a_cluster_is_updated_setting_by_setting)
         rig_has(&r, "PutClusterCapacityProviders",
                 "{\"cluster\":\"a\",\"capacityProviders\":[\"FARGATE\"],"
                 "\"defaultCapacityProviderStrategy\":[]}",
-                "UnsupportedFeatureException: capacityProviders is not supported");
+                "UnsupportedFeatureException: The capacity provider FARGATE is not supported");
         rig_close(&r);
     }
 END_TEST
@@ -90,7 +90,7 @@ static const struct {
     {"CreateCluster", "{\"settings\":[{\"name\":\"containerInsights\",\"value\":\"maybe\"}]}",
      "settings[0].value must be"},
     {"CreateCluster", "{\"capacityProviders\":[\"FARGATE\"]}",
-     "UnsupportedFeatureException: capacityProviders"},
+     "UnsupportedFeatureException: The capacity provider FARGATE is not supported"},
     {"UpdateCluster", "{\"cluster\":\"nope\"}", "ClusterNotFoundException: Cluster not found."},
     {"DeleteCluster", "{}", "InvalidParameterException: cluster can not be blank."},
     {"DeleteCluster", "{\"cluster\":\"nope\"}", "ClusterNotFoundException: Cluster not found."},
@@ -128,7 +128,7 @@ static const struct {
     {"ListServices", "{\"cluster\":\"nope\"}", "ClusterNotFoundException: Cluster not found."},
     {"ExecuteCommand", "{}",
      "UnsupportedFeatureException: The operation ExecuteCommand is not implemented"},
-    {"CreateCapacityProvider", "{}", "UnsupportedFeatureException: The operation"},
+    {"CreateTaskSet", "{}", "UnsupportedFeatureException: The operation"},
 };
 
 START_TEST(wrong_requests_are_refused_in_ecs_words)

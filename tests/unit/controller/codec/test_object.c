@@ -50,6 +50,7 @@ static const ProtobufCMessageDescriptor *const row_descs[KIND_N] = {
     [KIND_FAMILY] = &ecs__log__v1__family__descriptor,
     [KIND_JOIN] = &ecs__log__v1__join__descriptor,
     [KIND_META] = &ecs__log__v1__meta__descriptor,
+    [KIND_CAPACITY_PROVIDER] = &ecs__log__v1__capacity_provider__descriptor,
 };
 
 /* protobuf-c must read what we wrote and write the same bytes again. */

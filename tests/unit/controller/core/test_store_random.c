@@ -309,12 +309,43 @@ static void random_digest(struct fuzz *f)
     (void)world_apply(&f->w, &cmd);
 }
 
+static void random_providers(struct fuzz *f)
+{
+    struct provider_name names[2];
+    struct provider_share share = {str_of(name_of(f, 1, 'p', 4)), below(f, 3), below(f, 3)};
+    struct command cmd = {.kind = (uint8_t)(CMD_PROVIDER_CREATE + below(f, 3))};
+    if (below(f, 2) == 0) {
+        if (cmd.kind == CMD_PROVIDER_DELETE) {
+            cmd.u.name.name = share.provider;
+        } else {
+            cmd.u.provider = (struct cmd_provider){share.provider, STR("x"), {NULL, 0}};
+        }
+    } else if (below(f, 2) == 0) {
+        names[0].name = share.provider;
+        names[1].name = str_of(name_of(f, 2, 'p', 4));
+        cmd.kind = CMD_CLUSTER_UPDATE;
+        cmd.u.cluster = (struct cmd_cluster){.name = str_of(cluster_of(f)),
+                                             .has_providers = true,
+                                             .providers = names,
+                                             .n_providers = below(f, 3)};
+    } else {
+        cmd.kind = CMD_SERVICE_UPDATE;
+        cmd.u.service_update = (struct cmd_service_update){.cluster = str_of(cluster_of(f)),
+                                                           .name = str_of(name_of(f, 2, 's', 8)),
+                                                           .has_providers = true,
+                                                           .providers = &share,
+                                                           .n_providers = below(f, 2)};
+    }
+    (void)world_apply(&f->w, &cmd);
+}
+
 static void random_command(struct fuzz *f)
 {
     static void (*const random_fns[])(struct fuzz *) = {
-        random_plan,   random_plan,  random_plan,   random_report,      random_report,
-        random_report, random_stop,  random_nodes,  random_services,    random_services,
-        random_tags,   random_joins, random_digest, random_definitions, random_attributes,
+        random_plan,     random_plan,        random_plan,       random_report,
+        random_report,   random_report,      random_stop,       random_nodes,
+        random_services, random_services,    random_tags,       random_joins,
+        random_digest,   random_definitions, random_attributes, random_providers,
     };
     f->w.now += below(f, 20000);
     if (below(f, 50) == 0) {
@@ -506,6 +537,9 @@ START_TEST(a_store_stays_consistent_whatever_is_asked_of_it)
             CMD_JOIN_CREATE,
             CMD_JOIN_USE,
             CMD_GC,
+            CMD_PROVIDER_CREATE,
+            CMD_PROVIDER_UPDATE,
+            CMD_PROVIDER_DELETE,
         };
         const char *steps = getenv("STEPS");
         uint32_t n = steps == NULL ? 30000 : (uint32_t)strtoul(steps, NULL, 10);
