@@ -145,6 +145,10 @@ void client_close(struct client *c); /* NULL is fine. */
 /* Ctrl-C was pressed: long loops end. */
 bool cli_interrupted(const struct cli *cli);
 
+/* After it: what was begun may still be undone, calls are made until it is pressed again. True when
+ * it was. */
+bool cli_resume(struct cli *cli);
+
 /* Sleep, letting the connection live. */
 void cli_sleep_ms(struct cli *cli, uint64_t ms);
 

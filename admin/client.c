@@ -233,6 +233,15 @@ bool cli_interrupted(const struct cli *cli)
     return cli->client != NULL && cli->client->interrupted;
 }
 
+bool cli_resume(struct cli *cli)
+{
+    bool interrupted = cli_interrupted(cli);
+    if (interrupted) {
+        cli->client->interrupted = false;
+    }
+    return interrupted;
+}
+
 /* --- unary calls
  * ------------------------------------------------------------------------------------------ */
 

@@ -468,7 +468,7 @@ static int wait_until_empty(struct cli *cli, const struct args *args, const json
         cli_sleep_ms(cli, 500);
     }
     progress_end(cli);
-    if (rv == EXIT_OK && left > 0) {
+    if (rv == EXIT_OK && left > 0 && !cli_interrupted(cli)) {
         complain("%lld tasks are still on the nodes that were to be emptied", left);
         rv = EXIT_TIMED_OUT;
     }
@@ -493,8 +493,13 @@ int run_cluster_rebalance(struct cli *cli, const struct args *args)
         if (rv == EXIT_OK) {
             rv = wait_until_empty(cli, args, nodes, seconds);
         }
+        bool interrupted = cli_resume(cli);
         int undone = set_all(cli, args, nodes, "ACTIVE");
         rv = rv == EXIT_OK ? undone : rv;
+        if (interrupted) {
+            complain("interrupted; the nodes are ACTIVE again");
+            rv = rv == EXIT_OK ? EXIT_FAILED : rv;
+        }
     }
     if (rv == EXIT_OK) {
         say(cli, "%zu nodes are empty now and ACTIVE", json_array_size(nodes));

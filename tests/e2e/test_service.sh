@@ -24,6 +24,16 @@ check "it scales out" ecs-admin service wait web --for 120
 check "nine containers answer" [ "$(answers web)" -eq 9 ]
 ecs-admin service scale web 3 >/dev/null
 check "it scales in" eventually 60 running web 3
+draining() { [ "$(ecs-admin node list -o json | jq '[.[] | select(.status == "DRAINING")] | length')" -eq "$1" ]; }
+lab pause n1 n2 n3 # Nothing that is to run elsewhere first does.
+ecs-admin cluster rebalance --for 60 2>/dev/null &
+rebalance=$!
+check "nodes are drained" eventually 20 draining 2
+kill -INT "$rebalance"
+wait "$rebalance" || true
+check "an interrupted rebalance leaves no node draining" draining 0
+lab resume n1 n2 n3
+check "three run as before" eventually 60 running web 3
 check "nodes are emptied" ecs-admin cluster rebalance --for 60
 check "all tasks run on one node then" [ "$(ecs-admin node list -o json |
     jq '[.[] | select(.runningTasksCount > 0 and .status == "ACTIVE")] | length')" -eq 1 ]
