@@ -2,7 +2,7 @@
 # What is not implemented, and other services, answer errors that the CLI can read.
 . "$(dirname "$0")/functions"
 refused UnsupportedFeatureException 'not implemented' list-account-settings
-refused UnsupportedFeatureException 'not implemented' describe-capacity-providers
+refused UnsupportedFeatureException 'not implemented' describe-task-sets --cluster "$CLUSTER" --service x
 refused UnsupportedFeatureException 'not implemented' get-task-protection --cluster "$CLUSTER" --tasks x
 other() {
     n_checks=$((n_checks + 1))

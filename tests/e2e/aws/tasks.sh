@@ -39,6 +39,29 @@ ok wait tasks-stopped --cluster "$CLUSTER" --tasks "$s"
 ok describe-tasks --cluster "$CLUSTER" --tasks "$s"
 has '"exitCode": 7' '"stopCode": "EssentialContainerExited"' '"stoppedReason"' '"name": "X"'
 
+for provider in own rented; do
+    ok create-capacity-provider --name $provider --auto-scaling-group-provider autoScalingGroupArn=$provider
+done
+ok put-cluster-capacity-providers --cluster "$CLUSTER" --capacity-providers own rented \
+    --default-capacity-provider-strategy '[]'
+has '"own"' '"rented"'
+p=$(get 'tasks[].[taskArn,capacityProviderName]' run-task --cluster "$CLUSTER" --task-definition "$td" --count 4 \
+    --capacity-provider-strategy capacityProvider=own,base=1,weight=1 capacityProvider=rented,weight=2)
+tasks="$tasks $(echo "$p" | cut -f 1)"
+[ "$(echo "$p" | grep -c 'own$')" = 2 ] || fail "four tasks, one of base and weights 1 to 2: $p"
+refused InvalidParameterException 'was not found' run-task --cluster "$CLUSTER" \
+    --task-definition "$td" --capacity-provider-strategy capacityProvider=borrowed
+refused InvalidParameterException 'Specifying both' run-task --cluster "$CLUSTER" --task-definition "$td" \
+    --launch-type EC2 --capacity-provider-strategy capacityProvider=own
+
+u=$(get 'tasks[0].taskArn' run-task --cluster "$CLUSTER" --task-definition "$td" \
+    --placement-constraints type=priority,expression=80)
+tasks="$tasks $u"
+ok describe-tasks --cluster "$CLUSTER" --tasks "$u"
+has '"name": "ecs.priority"' '"value": "80"'
+refused InvalidParameterException 'from 1 to 100' run-task --cluster "$CLUSTER" --task-definition "$td" \
+    --placement-constraints type=priority,expression=high
+
 ok run-task --cluster "$CLUSTER" --task-definition "$td" --overrides 'containerOverrides=[{name=main,memory=100000000}]'
 has '"tasks": []' 'RESOURCE:MEMORY'
 refused InvalidParameterException count run-task --cluster "$CLUSTER" --task-definition "$td" --count 11

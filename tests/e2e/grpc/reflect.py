@@ -175,6 +175,18 @@ def clusters(w):
     w.ok("ListClusters", metadata=(("x-ecs-consistency", "eventual"),))
 
 
+def providers(w):
+    name = f"grpc-{MARK}"
+    pool = {"autoScalingGroupArn": "rack"}
+    p = w.ok("CreateCapacityProvider", {"name": name, "autoScalingGroupProvider": pool})["capacityProvider"]
+    need(p["status"] == "ACTIVE" and p["autoScalingGroupProvider"]["autoScalingGroupArn"] == "rack", p)
+    d = w.ok("DescribeCapacityProviders", {"capacityProviders": [name, "none"]})
+    need(d["capacityProviders"][0]["name"] == name and d["failures"][0]["reason"] == "MISSING", d)
+    w.ok("UpdateCapacityProvider", {"name": name, "autoScalingGroupProvider": {}})
+    d = w.ok("DeleteCapacityProvider", {"capacityProvider": p["capacityProviderArn"]})
+    need(d["capacityProvider"]["status"] == "INACTIVE", d)
+
+
 def definition(w, family):
     container = {"name": "main", "image": IMAGE, "cpu": 16, "memory": 16,
                  "entryPoint": ["/bin/sh", "-c"], "command": ["sleep 3600"], "stopTimeout": 2}
@@ -344,9 +356,9 @@ def main():
             client.load(name)
         need(sorted(Client(channel, "v1").services()) == sorted(names))
         w = Walk(client)
-        steps = [health, clusters, taskdefs, instances, tasks, services, unimplemented]
+        steps = [health, clusters, providers, taskdefs, instances, tasks, services, unimplemented]
         if os.environ.get("ECS_TEST_NODES") == "0":
-            steps = [health, clusters, taskdefs]
+            steps = [health, clusters, providers, taskdefs]
         if os.environ.get("ECS_TEST_ADMIN") or os.environ.get("ECS_LAB_DIR"):
             steps.append(admin)
         for step in steps:
