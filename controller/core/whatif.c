@@ -181,6 +181,7 @@ void whatif_add_target(struct whatif *w, struct whatif_item *item, struct target
         *at = (struct target_at){t->stamp, item->n_targets};
         item->targets[item->n_targets++] = (struct whatif_target){.node = run->owner};
     }
+    assert(item->targets != NULL); /* The stamp is of this item. */
     item->targets[at->index].n_tasks += run->count;
 }
 

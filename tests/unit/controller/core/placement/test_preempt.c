@@ -300,7 +300,7 @@ END_TEST
 int main(void)
 {
     Suite *s = suite_create("preempt");
-    TEST_CASE(s, "preempt", 120, victims_are_lower_needed_and_none_where_waiting_is_enough,
+    TEST_CASE(s, "preempt", 3600, victims_are_lower_needed_and_none_where_waiting_is_enough,
               the_node_whose_victims_matter_least_is_chosen);
     return test_run(s);
 }
