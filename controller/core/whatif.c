@@ -516,7 +516,8 @@ static void roll_out(struct whatif *w, uint32_t slot, struct whatif_item *item)
 static bool is_for_daemon(struct whatif *w, const struct place_request *request, uint32_t slot)
 {
     struct place_why why;
-    return place_explain(w->view, request, slot, &why, w->arena, NULL) == 0 &&
+    arena_clear(&w->scratch);
+    return place_explain(w->view, request, slot, &why, &w->scratch, NULL) == 0 &&
            (why.reason == PLACE_OK || why.reason >= PLACE_CPU);
 }
 
