@@ -1,5 +1,6 @@
-/* Plans to empty nodes, carried out one move after the other on another view. */
-#include "controller/core/placement/defrag.h"
+/* Plans to empty nodes and to even out zones, carried out one move after the other on another
+ * view. */
+#include "controller/core/placement/zones.h"
 
 #include "common/base/prng.h"
 #include "tests/lib/test.h"
@@ -14,6 +15,7 @@ struct world {
     struct arena arena;
     struct arena scratch;
     struct prng prng;
+    uint32_t n_zones;
     struct place_request requests[N_KINDS];
     struct place_constraint constraints[N_KINDS];
     struct place_strategy strategies[N_KINDS];
@@ -60,11 +62,17 @@ static void draw_kinds(struct world *w)
     }
 }
 
+static struct str zone_of(const struct world *w, uint32_t node)
+{
+    static const char zones[] = "abc";
+    return str_make(&zones[node % w->n_zones], 1);
+}
+
 static void add_nodes(struct world *w)
 {
     for (uint32_t i = 0; i < N_NODES; i++) {
         struct view_attribute attributes[] = {{STR("rack"), below(w, 2) ? STR("r1") : STR("r2")},
-                                              {STR(VIEW_ATTRIBUTE_ZONE), STR("a")}};
+                                              {STR(VIEW_ATTRIBUTE_ZONE), zone_of(w, i)}};
         uint32_t slot;
         struct view_node node = {.id = id_derive(1, 2, i),
                                  .owner = i,
@@ -137,18 +145,31 @@ static void carry_out(struct world *w, struct view *v, const struct defrag_move 
     t->take = take;
 }
 
+static void open_world(struct world *w, uint64_t seed, uint32_t n_zones)
+{
+    memset(w, 0, sizeof *w);
+    prng_init(&w->prng, seed);
+    arena_init(&w->arena, test_mem());
+    arena_init(&w->scratch, test_mem());
+    w->n_zones = n_zones;
+    w->view = view_open(test_mem());
+    draw_kinds(w);
+    add_nodes(w);
+    fill(w);
+}
+
+static void close_world(struct world *w)
+{
+    view_close(w->view);
+    arena_close(&w->arena);
+    arena_close(&w->scratch);
+}
+
 static void run_one(uint64_t seed, uint32_t *n_moves)
 {
     static struct world w;
     struct defrag_plan plan;
-    memset(&w, 0, sizeof w);
-    prng_init(&w.prng, seed);
-    arena_init(&w.arena, test_mem());
-    arena_init(&w.scratch, test_mem());
-    w.view = view_open(test_mem());
-    draw_kinds(&w);
-    add_nodes(&w);
-    fill(&w);
+    open_world(&w, seed, 1);
     for (uint32_t round = 0; round < 50; round++) {
         struct view *copy = view_copy(w.view, test_mem());
         uint32_t budget = below(&w, 3) == 0 ? 1000 : below(&w, 6);
@@ -172,23 +193,134 @@ static void run_one(uint64_t seed, uint32_t *n_moves)
     }
     defrag_plan(w.view, w.tasks, w.n_tasks, 0, &plan, &w.arena, &w.scratch);
     ck_assert_uint_eq(plan.n_moves, 0);
-    view_close(w.view);
-    arena_close(&w.arena);
-    arena_close(&w.scratch);
+    close_world(&w);
+}
+
+static uint64_t count_seeds(void)
+{
+    const char *text = getenv("PLACE_SEEDS");
+    uint64_t n_seeds = 300;
+    if (text != NULL) {
+        ck_assert(str_u64(str_of(text), &n_seeds));
+    }
+    return n_seeds;
 }
 
 START_TEST(every_move_is_possible_when_its_turn_comes)
     {
-        const char *text = getenv("PLACE_SEEDS");
-        uint64_t n_seeds = 300;
+        uint64_t n_seeds = count_seeds();
         uint32_t n_moves = 0;
-        if (text != NULL) {
-            ck_assert(str_u64(str_of(text), &n_seeds));
-        }
         for (uint64_t seed = 1; seed <= n_seeds; seed++) {
             run_one(seed, &n_moves);
         }
         ck_assert_uint_gt(n_moves, n_seeds);
+    }
+END_TEST
+
+/* Tasks of the kind by zone, whether they may move or not. */
+static void count_zones(const struct world *w, const struct place_request *r, uint32_t ret[3])
+{
+    memset(ret, 0, 3 * sizeof *ret);
+    for (uint32_t slot = 0; slot < view_slots(w->view); slot++) {
+        ret[view_owner(w->view, slot) % w->n_zones] += view_group_on(w->view, r->group, slot);
+    }
+}
+
+static uint32_t squares(const uint32_t n[3])
+{
+    return n[0] * n[0] + n[1] * n[1] + n[2] * n[2];
+}
+
+/* No task that may move finds a node in use in a zone with two fewer. */
+static void check_even(struct world *w)
+{
+    for (uint32_t i = 0; i < w->n_tasks; i++) {
+        const struct defrag_task *t = &w->tasks[i];
+        uint32_t n[3];
+        if (t->request == NULL || t->follows || !zones_matter(t->request) ||
+            view_capacity_of(w->view, t->slot).status != VIEW_ACTIVE) {
+            continue;
+        }
+        count_zones(w, t->request, n);
+        for (uint32_t slot = 0; slot < view_slots(w->view); slot++) {
+            uint32_t daemons = 0;
+            struct place_why why;
+            for (uint32_t k = 0; k < w->n_tasks; k++) {
+                daemons += w->tasks[k].slot == slot && w->tasks[k].follows;
+            }
+            ck_assert_int_eq(place_explain(w->view, t->request, slot, &why, &w->arena, NULL), 0);
+            ck_assert(why.reason != PLACE_OK || view_free_of(w->view, slot).n_tasks == daemons ||
+                      n[t->slot % 3] < n[slot % 3] + 2);
+        }
+    }
+}
+
+/* Returns the moves that a plan makes, after carrying them out. */
+static uint32_t even_out(struct world *w, uint32_t budget)
+{
+    static struct defrag_task planned[TASKS_MAX];
+    struct zones_plan plan;
+    struct view *copy = view_copy(w->view, test_mem());
+    memcpy(planned, w->tasks, sizeof planned);
+    zones_plan(copy, planned, w->n_tasks, budget, &plan, &w->arena, &w->scratch);
+    ck_assert_uint_le(plan.n_moves, budget);
+    for (uint32_t i = 0; i < plan.n_moves; i++) {
+        const struct zones_move *m = &plan.moves[i];
+        const struct defrag_task *t = &w->tasks[m->move.task];
+        uint32_t n[3], after[3], before = in_use(w, w->view);
+        ck_assert(zones_matter(t->request));
+        ck_assert_uint_eq(t->slot, m->from);
+        ck_assert(str_eq(m->from_zone, zone_of(w, m->from)));
+        ck_assert(str_eq(m->to_zone, zone_of(w, m->move.to)));
+        count_zones(w, t->request, n);
+        ck_assert_uint_eq(m->n_from, n[m->from % 3]);
+        ck_assert_uint_eq(m->n_to, n[m->move.to % 3]);
+        ck_assert_uint_ge(m->n_from, m->n_to + 2);
+        carry_out(w, w->view, &m->move);
+        count_zones(w, t->request, after);
+        ck_assert_uint_lt(squares(after), squares(n));
+        ck_assert_uint_le(in_use(w, w->view), before); /* No empty node is opened. */
+    }
+    for (uint32_t i = 0; i < w->n_tasks; i++) {
+        ck_assert_uint_eq(planned[i].slot, w->tasks[i].slot);
+    }
+    ck_assert(view_audit(copy, NULL) && view_audit(w->view, NULL));
+    view_close(copy);
+    return plan.n_moves;
+}
+
+/* Whatever the budget, skew falls with every move, and without one nothing is left to do; evening
+ * out and emptying by turns comes to an end as well. */
+START_TEST(zones_become_even_move_by_move)
+    {
+        static struct world w;
+        uint64_t n_seeds = count_seeds();
+        uint32_t n_moves = 0, n_all = 0;
+        for (uint64_t seed = 1; seed <= n_seeds; seed++) {
+            struct defrag_plan plan;
+            uint32_t round = 0, n;
+            open_world(&w, seed, 3);
+            n_moves += even_out(&w, below(&w, 3));
+            n_moves += even_out(&w, 1000);
+            check_even(&w);
+            ck_assert_uint_eq(even_out(&w, 1000), 0);
+            do {
+                defrag_plan(w.view, w.tasks, w.n_tasks, 1000, &plan, &w.arena, &w.scratch);
+                for (uint32_t i = 0; i < plan.n_moves; i++) {
+                    struct defrag_task *t = &w.tasks[plan.moves[i].task];
+                    struct place_run run = {.slot = plan.moves[i].to,
+                                            .host_ports = plan.moves[i].host_ports};
+                    t->slot = run.slot;
+                    t->take = place_take(t->request, &run, &w.arena);
+                }
+                n = even_out(&w, 1000);
+                n_all += n + plan.n_moves;
+                ck_assert_uint_lt(++round, 50);
+            } while (n + plan.n_moves > 0);
+            close_world(&w);
+        }
+        ck_assert_uint_gt(n_moves, n_seeds / 2);
+        ck_assert_uint_gt(n_all, n_seeds);
     }
 END_TEST
 
@@ -217,6 +349,6 @@ int main(void)
 {
     Suite *s = suite_create("defragment");
     TEST_CASE(s, "defragment", 120, every_move_is_possible_when_its_turn_comes,
-              moves_are_saved_until_enough_nodes_could_be_spared);
+              zones_become_even_move_by_move, moves_are_saved_until_enough_nodes_could_be_spared);
     return test_run(s);
 }
