@@ -355,16 +355,35 @@ static void say_bound(const struct cli *cli, const json_t *step)
     configlp_close(&lp);
 }
 
+/* What a service has too many of in one availability zone. */
+static void say_zone_moves(const struct cli *cli, const json_t *moves)
+{
+    if (json_array_size(moves) > 0) {
+        say(cli,
+            "%zu moves would even out services over availability zones:", json_array_size(moves));
+    }
+    for (size_t i = 0; i < json_array_size(moves); i++) {
+        const json_t *m = json_array_get(moves, i);
+        say(cli, "  %s: %s (%s, which has %lld) to %s (%s, which has %lld)",
+            value_text(m, "name", "-"), value_text(m, "from.name", "-"),
+            value_text(m, "fromZone", "-"), (long long)value_number(m, "fromTasks", 0),
+            value_text(m, "to.name", "-"), value_text(m, "toZone", "-"),
+            (long long)value_number(m, "toTasks", 0));
+    }
+}
+
 static void say_rebalance(const struct cli *cli, const json_t *step)
 {
+    const json_t *zone_moves = value_at(step, "zoneMoves");
     const json_t *items = value_at(step, "items");
     const json_t *emptied = value_at(step, "emptied");
     long long moves = 0;
     for (size_t i = 0; i < json_array_size(items); i++) {
         moves += value_number(json_array_get(items, i), "placed", 0);
     }
-    say(cli, "%lld moves would empty %zu nodes; nothing was changed", moves,
-        json_array_size(emptied));
+    say_zone_moves(cli, zone_moves);
+    say(cli, "%lld moves%s would empty %zu nodes; nothing was changed", moves,
+        json_array_size(zone_moves) > 0 ? " more" : "", json_array_size(emptied));
     say_totals(cli, step);
     say_bound(cli, step);
     for (size_t i = 0; i < json_array_size(emptied); i++) {
@@ -375,22 +394,22 @@ static void say_rebalance(const struct cli *cli, const json_t *step)
     }
 }
 
-static int plan_rebalance(struct cli *cli, const struct args *args, json_t **ret)
+static int plan_rebalance(struct cli *cli, const struct args *args, bool zones, json_t **ret)
 {
     int64_t moves = 100;
     int rv = args_number(args, "moves", 1, 10000, &moves);
-    return rv != EXIT_OK
-               ? rv
-               : call(cli, "admin.Plan",
-                      json_pack("{s:s, s:[{s:{s:I, s:b}}]}", "cluster", cluster_of(cli, args),
-                                "steps", "rebalance", "maxMoves", (json_int_t)moves, "shapes", 1),
-                      ret);
+    return rv != EXIT_OK ? rv
+                         : call(cli, "admin.Plan",
+                                json_pack("{s:s, s:[{s:{s:I, s:b, s:b}}]}", "cluster",
+                                          cluster_of(cli, args), "steps", "rebalance", "maxMoves",
+                                          (json_int_t)moves, "shapes", zones, "zones", zones),
+                                ret);
 }
 
 static int run_rebalance(struct cli *cli, const struct args *args)
 {
     json_t *out = NULL;
-    int rv = plan_rebalance(cli, args, &out);
+    int rv = plan_rebalance(cli, args, true, &out);
     if (rv != EXIT_OK) {
         return rv;
     }
@@ -407,7 +426,8 @@ static int run_rebalance(struct cli *cli, const struct args *args)
  *
  * The nodes of the plan are drained together, so that nothing moves to one that is to be emptied as
  * well, and are ACTIVE again afterwards, however it ended. Draining starts every task elsewhere
- * before it stops it, within the bounds of its service. */
+ * before it stops it, within the bounds of its service. Moves between zones are not in this plan,
+ * since nothing carries them out: what is to be emptied must not count on them. */
 
 const struct option_def cluster_rebalance_options[] = {
     {"moves", "N", "Move at most so many tasks (default 100).", false},
@@ -475,6 +495,22 @@ static int wait_until_empty(struct cli *cli, const struct args *args, const json
     return rv;
 }
 
+/* A drain empties a node; it cannot move one task of many. */
+static void say_zones_left(struct cli *cli, const struct args *args)
+{
+    json_t *out = NULL;
+    if (plan_rebalance(cli, args, true, &out) == EXIT_OK) {
+        size_t n = json_array_size(value_at(out, "steps.0.zoneMoves"));
+        if (n > 0) {
+            say(cli,
+                "%zu moves would even out services over availability zones; draining cannot make "
+                "them, see plan rebalance",
+                n);
+        }
+    }
+    json_decref(out);
+}
+
 int run_cluster_rebalance(struct cli *cli, const struct args *args)
 {
     json_t *out = NULL;
@@ -482,7 +518,7 @@ int run_cluster_rebalance(struct cli *cli, const struct args *args)
     int64_t seconds = 600;
     int rv = args_number(args, "for", 1, 86400, &seconds);
     if (rv == EXIT_OK) {
-        rv = plan_rebalance(cli, args, &out);
+        rv = plan_rebalance(cli, args, false, &out);
     }
     if (rv != EXIT_OK) {
         return rv;
@@ -503,6 +539,7 @@ int run_cluster_rebalance(struct cli *cli, const struct args *args)
     }
     if (rv == EXIT_OK) {
         say(cli, "%zu nodes are empty now and ACTIVE", json_array_size(nodes));
+        say_zones_left(cli, args);
     }
     json_decref(out);
     return rv;

@@ -424,11 +424,17 @@ static int step_add(struct planning *p, const Ecs__Admin__V1__PlanAddNodes *r,
     return whatif_add(p->w, &node, r->count, ret, err);
 }
 
+static int step_rebalance(struct planning *p, const Ecs__Admin__V1__PlanRebalance *r,
+                          struct whatif_result *ret, struct err *err)
+{
+    return whatif_rebalance(p->w, moves_of(r), !r->has_zones || r->zones, ret, err);
+}
+
 static int carry_out(struct planning *p, const Ecs__Admin__V1__PlanStep *s,
                      struct whatif_result *ret)
 {
     struct err err = {0};
-    int rv = s->rebalance != NULL ? whatif_rebalance(p->w, moves_of(s->rebalance), ret, &err)
+    int rv = s->rebalance != NULL ? step_rebalance(p, s->rebalance, ret, &err)
              : s->run != NULL     ? step_run(p, s->run, ret, &err)
              : s->service != NULL ? step_service(p, s->service, ret, &err)
              : s->drain != NULL   ? step_drain(p, s->drain, false, ret, &err)
@@ -512,6 +518,22 @@ static Ecs__Admin__V1__PlanShape **describe_shapes(struct api_call *c,
     return list;
 }
 
+static Ecs__Admin__V1__PlanZoneMove *describe_zone_move(struct api_call *c,
+                                                        const struct whatif_zone_move *move)
+{
+    Ecs__Admin__V1__PlanZoneMove *m = api_new(c, &ecs__admin__v1__plan_zone_move__descriptor);
+    struct whatif_target from = {move->from, 1}, to = {move->to, 1};
+    m->service_arn = ref_service_arn(c, move->service);
+    m->name = api_text(c, store_service(api_store(c), move->service)->name);
+    m->from = describe_target(c, &from);
+    m->to = describe_target(c, &to);
+    m->from_zone = api_text(c, move->from_zone);
+    m->to_zone = api_text(c, move->to_zone);
+    API_SET(m, from_tasks, move->n_from);
+    API_SET(m, to_tasks, move->n_to);
+    return m;
+}
+
 static void describe_rebalance(struct planning *p, const Ecs__Admin__V1__PlanRebalance *request,
                                const struct whatif_result *r, Ecs__Admin__V1__PlanStepResult *m)
 {
@@ -519,6 +541,10 @@ static void describe_rebalance(struct planning *p, const Ecs__Admin__V1__PlanReb
     struct whatif_shape *tasks = arena_array(&c->arena, WHATIF_SHAPES_MAX, sizeof *tasks);
     struct whatif_shape *nodes = arena_array(&c->arena, WHATIF_SHAPES_MAX, sizeof *nodes);
     uint32_t n_tasks, n_nodes;
+    m->zone_moves = api_list(c, r->n_zone_moves);
+    for (uint32_t i = 0; i < r->n_zone_moves; i++) {
+        m->zone_moves[m->n_zone_moves++] = describe_zone_move(c, &r->zone_moves[i]);
+    }
     m->emptied = api_list(c, r->n_emptied);
     for (uint32_t i = 0; i < r->n_emptied; i++) {
         struct whatif_target emptied = {r->emptied[i], 0};

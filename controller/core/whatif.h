@@ -49,12 +49,25 @@ struct whatif_totals {
     uint64_t memory_free;
 };
 
+/* A task of a service that goes from one availability zone to another; see zones.h. */
+struct whatif_zone_move {
+    uint32_t service;
+    uint32_t from; /* Slots of the store, or WHATIF_NEW + number. */
+    uint32_t to;
+    struct str from_zone;
+    struct str to_zone;
+    uint32_t n_from; /* Tasks of the service in these zones before the move. */
+    uint32_t n_to;
+};
+
 /* Lives in the arena given to whatif_open(). */
 struct whatif_result {
     struct whatif_item *items; /* In the order of services. */
     uint32_t n_items;
     uint32_t *emptied; /* Nodes without tasks then; of whatif_rebalance() alone. */
     uint32_t n_emptied;
+    struct whatif_zone_move *zone_moves; /* Before the others; of whatif_rebalance() alone. */
+    uint32_t n_zone_moves;
     uint32_t n_lost; /* Tasks without a service that would be gone, */
     uint32_t n_stay; /* or would keep a draining node waiting until they end. */
     struct whatif_totals before;
@@ -87,9 +100,11 @@ int whatif_drain(struct whatif *w, const uint32_t *nodes, uint32_t n_nodes, bool
 int whatif_add(struct whatif *w, const struct view_node *node, uint32_t n,
                struct whatif_result *ret, struct err *err);
 
-/* Empty nodes by moving at most so many tasks of services, each started elsewhere before it is
- * stopped (so not those with a maximumPercent of 100): see defrag.h. */
-int whatif_rebalance(struct whatif *w, uint32_t moves, struct whatif_result *ret, struct err *err);
+/* Even out services over zones if that is asked for, then empty nodes, by at most so many moves of
+ * tasks of services, each started elsewhere before it is stopped (so not those with a
+ * maximumPercent of 100): see zones.h and defrag.h. The items are of what empties nodes. */
+int whatif_rebalance(struct whatif *w, uint32_t moves, bool zones, struct whatif_result *ret,
+                     struct err *err);
 
 /* Tasks, or ACTIVE nodes, of one size. */
 struct whatif_shape {

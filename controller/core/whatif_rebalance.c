@@ -1,6 +1,7 @@
-/* Fewer nodes: what the planner of moves says, and the sizes a bound can be worked out from. */
+/* Even zones and fewer nodes: what the planners of moves say, and the sizes a bound can be worked
+ * out from. */
 #include "common/base/sort.h"
-#include "controller/core/placement/defrag.h"
+#include "controller/core/placement/zones.h"
 #include "controller/core/whatif_impl.h"
 
 #include <assert.h>
@@ -11,6 +12,7 @@ struct rebalance {
     uint32_t *slots; /* Of the store, by task. */
     uint32_t n;
     struct place_request **requests; /* By service; NULL: not asked for yet. */
+    uint32_t moves;                  /* At most. */
     struct defrag_plan plan;
 };
 
@@ -43,20 +45,32 @@ static bool is_daemon(struct whatif *w, const struct task *t)
            whatif_service_now(w, t->service)->row.scheduling == SCHEDULING_DAEMON;
 }
 
-/* Nodes with more tasks than may be moved stay as they are. */
-static void gather_tasks(struct rebalance *b, uint32_t moves, bool count_only)
+/* A node with more tasks than may be moved cannot be emptied: only tasks that may go to another
+ * zone are of interest there. */
+static bool is_listed(struct rebalance *b, uint32_t at, const struct task *t, bool zones)
+{
+    const struct place_request *r;
+    if (view_free_of(b->w->view, at).n_tasks <= b->moves) {
+        return true;
+    }
+    r = zones ? request_of(b, t) : NULL;
+    return r != NULL && zones_matter(r);
+}
+
+static void gather_tasks(struct rebalance *b, bool zones, bool count_only)
 {
     struct whatif *w = b->w;
     b->n = 0;
     for (uint32_t at = 0; at < view_slots(w->view); at++) {
         uint32_t node = view_has(w->view, at) ? view_owner(w->view, at) : WHATIF_NEW;
-        if (node >= WHATIF_NEW || view_free_of(w->view, at).n_tasks > moves) {
+        if (node >= WHATIF_NEW) {
             continue;
         }
         for (uint32_t t = store_node(w->l->store, node)->first_task; t != SLOT_NONE;
              t = store_task(w->l->store, t)->on_node.next) {
             const struct task *task = store_task(w->l->store, t);
-            if (task->status == TASK_STOPPED || whatif_is_gone(w, t)) {
+            if (task->status == TASK_STOPPED || whatif_is_gone(w, t) ||
+                !is_listed(b, at, task, zones)) {
                 continue;
             }
             if (!count_only) {
@@ -117,6 +131,36 @@ static void list_moves(struct rebalance *b, struct whatif_result *ret)
     }
 }
 
+/* Make them, and keep each task where it came to. */
+static void even_out(struct rebalance *b, struct whatif_result *ret)
+{
+    struct whatif *w = b->w;
+    struct zones_plan plan;
+    zones_plan(w->view, b->tasks, b->n, b->moves, &plan, w->arena, &w->scratch);
+    ret->zone_moves = arena_array(w->arena, plan.n_moves, sizeof *ret->zone_moves);
+    for (uint32_t i = 0; i < plan.n_moves; i++) {
+        const struct zones_move *m = &plan.moves[i];
+        uint32_t slot = b->slots[m->move.task];
+        const struct defrag_task *t = &b->tasks[m->move.task];
+        uint32_t service = store_task(w->l->store, slot)->service;
+        ret->zone_moves[i] = (struct whatif_zone_move){service,
+                                                       view_owner(w->view, m->from),
+                                                       view_owner(w->view, m->move.to),
+                                                       m->from_zone,
+                                                       m->to_zone,
+                                                       m->n_from,
+                                                       m->n_to};
+        if (!whatif_is_gone(w, slot)) { /* It may move twice. */
+            whatif_mark_gone(w, slot);
+            whatif_add_planned(w, service, t->slot, 1, &t->take);
+        }
+    }
+    for (uint32_t i = 0; i < plan.n_moves; i++) {
+        b->tasks[plan.moves[i].move.task].request = NULL;
+    }
+    ret->n_zone_moves = plan.n_moves;
+}
+
 static void list_emptied(struct rebalance *b, struct whatif_result *ret)
 {
     const struct defrag_plan *p = &b->plan;
@@ -130,19 +174,23 @@ static void list_emptied(struct rebalance *b, struct whatif_result *ret)
     assert(ret->n_emptied == p->n_freed);
 }
 
-int whatif_rebalance(struct whatif *w, uint32_t moves, struct whatif_result *ret, struct err *err)
+int whatif_rebalance(struct whatif *w, uint32_t moves, bool zones, struct whatif_result *ret,
+                     struct err *err)
 {
-    struct rebalance b = {.w = w};
+    struct rebalance b = {.w = w, .moves = moves};
     if (moves > WHATIF_MOVES_MAX) {
         return err_set(err, ERR_INVALID, "moves: at most %d, not %u", WHATIF_MOVES_MAX, moves);
     }
     *ret = (struct whatif_result){.before = whatif_totals_of(w)};
-    gather_tasks(&b, moves, true);
+    b.requests = arena_array(w->arena, w->n_services, sizeof(void *));
+    gather_tasks(&b, zones, true);
     b.tasks = arena_array(w->arena, b.n, sizeof *b.tasks);
     b.slots = arena_array(w->arena, b.n, sizeof *b.slots);
-    b.requests = arena_array(w->arena, w->n_services, sizeof(void *));
-    gather_tasks(&b, moves, false);
-    defrag_plan(w->view, b.tasks, b.n, moves, &b.plan, w->arena, &w->scratch);
+    gather_tasks(&b, zones, false);
+    if (zones) {
+        even_out(&b, ret);
+    }
+    defrag_plan(w->view, b.tasks, b.n, moves - ret->n_zone_moves, &b.plan, w->arena, &w->scratch);
     list_moves(&b, ret);
     list_emptied(&b, ret);
     ret->after = whatif_totals_of(w);

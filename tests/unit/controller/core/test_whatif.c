@@ -183,15 +183,65 @@ START_TEST(nodes_are_emptied_as_the_planner_says)
         ck_assert_uint_eq(tasks[0].count + tasks[1].count, 30);
         ck_assert_uint_eq(n_nodes, 1);
         ck_assert_uint_eq(nodes[0].count, 10);
-        ck_assert_int_eq(whatif_rebalance(w, 7, &result, NULL), 0);
+        ck_assert_int_eq(whatif_rebalance(w, 7, true, &result, NULL), 0);
         ck_assert_uint_eq(result.n_emptied, 2); /* Three tasks each. */
         ck_assert_uint_eq(result.before.n_used - result.after.n_used, 2);
         ck_assert_uint_eq(result.after.n_tasks, result.before.n_tasks);
-        ck_assert_int_eq(whatif_rebalance(w, WHATIF_MOVES_MAX, &again, NULL), 0);
+        ck_assert_int_eq(whatif_rebalance(w, WHATIF_MOVES_MAX, true, &again, NULL), 0);
         ck_assert(view_audit(whatif_view(w), NULL));
         ck_assert_uint_eq(again.after.n_tasks, result.before.n_tasks);
         ck_assert(whatif_shapes(w, tasks, &n_tasks, nodes, &n_nodes));
         ck_assert_uint_eq(tasks[0].count + tasks[1].count, 30);
+        whatif_close(w);
+        check_views(&r);
+        arena_close(&arena);
+        close_rig(&r);
+    }
+END_TEST
+
+/* A service was started while zone b (nodes 1 and 3) took nothing. */
+START_TEST(zones_are_evened_out_before_nodes_are_emptied)
+    {
+        struct rig r;
+        struct arena arena;
+        struct whatif_result result;
+        open_rig(&r);
+        add_nodes(&r, 4);
+        ck_assert(world_node_state(&r.w, "c", 1, NODE_DRAINING));
+        ck_assert(world_node_state(&r.w, "c", 3, NODE_DRAINING));
+        ck_assert(world_service(&r.w, "c", "skewed", "f", 6));
+        run(&r, 4);
+        ck_assert(world_node_state(&r.w, "c", 1, NODE_ACTIVE));
+        ck_assert(world_node_state(&r.w, "c", 3, NODE_ACTIVE));
+        arena_init(&arena, test_mem());
+        struct whatif *w = whatif_open(r.l, 0, &arena);
+        ck_assert_int_eq(whatif_rebalance(w, 10, true, &result, NULL), 0);
+        ck_assert_uint_eq(result.n_zone_moves, 0); /* It would open a node. */
+        whatif_close(w);
+        ck_assert(world_service(&r.w, "c", "even", "f", 4));
+        run(&r, 4);
+        w = whatif_open(r.l, 0, &arena);
+        ck_assert_int_eq(whatif_rebalance(w, 3, false, &result, NULL), 0);
+        ck_assert_uint_eq(result.n_zone_moves, 0);
+        whatif_close(w);
+        w = whatif_open(r.l, 0, &arena);
+        ck_assert_int_eq(whatif_rebalance(w, 3, true, &result, NULL), 0);
+        ck_assert_uint_eq(result.n_zone_moves, 3);
+        for (uint32_t i = 0; i < 3; i++) {
+            const struct whatif_zone_move *m = &result.zone_moves[i];
+            ck_assert_uint_eq(m->service, 0);
+            ck_assert_uint_eq(m->from % 2, 0);
+            ck_assert_uint_eq(m->to % 2, 1);
+            ck_assert(str_eqc(m->from_zone, "a"));
+            ck_assert(str_eqc(m->to_zone, "b"));
+            ck_assert_uint_eq(m->n_from, 6 - i);
+            ck_assert_uint_eq(m->n_to, i);
+        }
+        ck_assert_uint_eq(result.n_emptied, 0); /* The moves are used up. */
+        ck_assert_uint_eq(result.after.n_tasks, result.before.n_tasks);
+        ck_assert(view_audit(whatif_view(w), NULL));
+        ck_assert_int_eq(whatif_rebalance(w, 10, true, &result, NULL), 0);
+        ck_assert_uint_eq(result.n_zone_moves, 0);
         whatif_close(w);
         check_views(&r);
         arena_close(&arena);
@@ -218,7 +268,8 @@ START_TEST(a_step_larger_than_the_limits_is_refused)
         ck_assert_int_eq(whatif_add(w, &like, 2, &result, NULL), 0);
         ck_assert_int_eq(whatif_add(w, &like, WHATIF_NODES_MAX - 1, &result, &err), ERR_INVALID);
         ck_assert_str_eq(err.text, "count: at most 100000 nodes can be added, not 2 and 99999");
-        ck_assert_int_eq(whatif_rebalance(w, WHATIF_MOVES_MAX + 1, &result, NULL), ERR_INVALID);
+        ck_assert_int_eq(whatif_rebalance(w, WHATIF_MOVES_MAX + 1, true, &result, NULL),
+                         ERR_INVALID);
         ck_assert(view_audit(whatif_view(w), NULL));
         whatif_close(w);
         arena_close(&arena);
@@ -319,7 +370,7 @@ int main(void)
     Suite *s = suite_create("whatif");
     TEST_CASE(s, "whatif", 30, a_drain_goes_as_it_was_planned,
               what_has_no_room_says_why_and_what_would_help, steps_see_what_those_before_them_did,
-              nodes_are_emptied_as_the_planner_says,
+              nodes_are_emptied_as_the_planner_says, zones_are_evened_out_before_nodes_are_emptied,
               another_definition_is_rolled_out_within_its_bounds,
               a_step_larger_than_the_limits_is_refused,
               daemons_go_with_their_nodes_and_come_with_new_ones,
