@@ -38,6 +38,17 @@ check "nodes are emptied" ecs-admin cluster rebalance --for 60
 check "all tasks run on one node then" [ "$(ecs-admin node list -o json |
     jq '[.[] | select(.runningTasksCount > 0 and .status == "ACTIVE")] | length')" -eq 1 ]
 check "three still run" eventually 60 running web 3
+zone_moves() { ecs-admin plan rebalance -o json | jq '.steps[0].zoneMoves // [] | length'; }
+check "no move to another zone opens a node" [ "$(zone_moves)" -eq 0 ]
+ecs-admin service create other --task-def demo --count 3 >/dev/null
+check "another service runs on all nodes" eventually 60 running other 3
+check "what is in one zone would go to the others" [ "$(zone_moves)" -eq 2 ]
+check "a plan says why" sh -c "ecs-admin plan rebalance | grep -q 'web: .*which has 3) to .*which has 0)'"
+check "draining leaves such moves, and says so" \
+    sh -c "ecs-admin cluster rebalance --moves 1 --for 60 | grep -q 'draining cannot make'"
+ecs-admin service delete other --force >/dev/null
+check "the other service is gone" eventually 60 running other 0
+check "three of the first still run" eventually 60 running web 3
 
 victim=$(targets web | head -n 1 | cut -f3)
 ecs-admin task stop "$victim" --reason "by the test" >/dev/null
