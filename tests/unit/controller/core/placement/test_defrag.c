@@ -348,7 +348,7 @@ END_TEST
 int main(void)
 {
     Suite *s = suite_create("defragment");
-    TEST_CASE(s, "defragment", 120, every_move_is_possible_when_its_turn_comes,
+    TEST_CASE(s, "defragment", 3600, every_move_is_possible_when_its_turn_comes,
               zones_become_even_move_by_move, moves_are_saved_until_enough_nodes_could_be_spared);
     return test_run(s);
 }

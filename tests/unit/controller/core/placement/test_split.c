@@ -173,7 +173,7 @@ END_TEST
 int main(void)
 {
     Suite *s = suite_create("split");
-    TEST_CASE(s, "split", 60, the_base_comes_first_and_the_rest_goes_by_weight,
+    TEST_CASE(s, "split", 3600, the_base_comes_first_and_the_rest_goes_by_weight,
               without_weight_nothing_goes_beyond_the_base, tasks_of_the_base_are_stopped_last,
               shares_stay_within_one_task_of_their_weight, any_beginning_will_do);
     return test_run(s);
