@@ -385,7 +385,7 @@ void recon_event_started(struct leader_plan *p, uint32_t from_task);
 void recon_event_stopped(struct leader_plan *p);
 void recon_event_not_placed(struct leader_plan *p, const char *because);
 void recon_event_inconsistent(struct leader_plan *p);
-void recon_event_preempts(struct leader_plan *p, uint32_t n_stopped, uint32_t n_tasks);
+void recon_event_preempts(struct leader_plan *p);
 void recon_event_steady(struct leader_plan *p);
 void recon_event_completed(struct leader_plan *p);
 void recon_event_disrupted(struct leader_plan *p);

@@ -121,12 +121,12 @@ void recon_event_inconsistent(struct leader_plan *p)
     say(p, str_of(text));
 }
 
-void recon_event_preempts(struct leader_plan *p, uint32_t n_stopped, uint32_t n_tasks)
+void recon_event_preempts(struct leader_plan *p)
 {
     say(p, str_of(arena_printf(p->pass->arena,
                                "(service %s) has %u tasks of lower priority stopped to make room "
                                "for %u of its own.",
-                               name(p), n_stopped, n_tasks)));
+                               name(p), p->n_victims, p->n_coming)));
 }
 
 void recon_event_steady(struct leader_plan *p)

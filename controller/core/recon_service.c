@@ -200,9 +200,6 @@ static void make_room(struct leader_plan *p, const struct place_request *request
         add_victim(p, victims.tasks[i], priority);
     }
     p->n_coming += victims.n_rooms;
-    if (victims.n > 0) {
-        recon_event_preempts(p, victims.n, victims.n_rooms);
-    }
 }
 
 /* Place, book and add. */
@@ -377,6 +374,9 @@ void recon_service(struct leader_plan *p)
             recon_daemon(p);
         } else {
             recon_replica(p);
+        }
+        if (p->n_victims > 0) { /* Once, however many nodes and providers they are on. */
+            recon_event_preempts(p);
         }
         break;
     case SERVICE_DRAINING:

@@ -236,6 +236,35 @@ START_TEST(the_room_of_a_daemon_is_kept)
     }
 END_TEST
 
+/* On more nodes than a plan has room for notes about the service. */
+START_TEST(a_daemon_of_higher_priority_makes_room_on_every_node)
+    {
+        struct rig r;
+        struct constraint priority = {CONSTRAINT_PRIORITY, STR("90")};
+        struct command cmd = {.kind = CMD_SERVICE_CREATE};
+        enum { N = 2 * LEADER_NOTES_MAX };
+        open_rig(&r);
+        add_nodes(&r, N);
+        ck_assert(world_service(&r.w, "c", "usual", "f", 10 * N));
+        run(&r, 2);
+        ck_assert_uint_eq(n_running(&r, "usual"), 10 * N);
+        cmd.u.service_create =
+            (struct cmd_service_create){.cluster = STR("c"),
+                                        .family = STR("f"),
+                                        .service = {.name = STR("log"),
+                                                    .scheduling = SCHEDULING_DAEMON,
+                                                    .max_percent = 100,
+                                                    .constraints = &priority,
+                                                    .n_constraints = 1}};
+        ck_assert(world_apply(&r.w, &cmd));
+        run(&r, 4);
+        ck_assert_uint_eq(n_running(&r, "log"), N);
+        ck_assert_uint_eq(n_running(&r, "usual"), 9 * N);
+        ck_assert(said_by(&r, "log", "has 32 tasks of lower priority stopped"));
+        close_rig(&r);
+    }
+END_TEST
+
 START_TEST(a_daemon_larger_than_a_node_keeps_nothing_there)
     {
         struct rig r;
@@ -317,6 +346,7 @@ int main(void)
         the_room_is_kept_until_the_victims_have_stopped, replacements_of_a_rollout_stop_nobody_else,
         a_run_of_higher_priority_is_sent_again_and_finds_its_room,
         a_run_of_the_usual_priority_stops_nobody, the_room_of_a_daemon_is_kept,
+        a_daemon_of_higher_priority_makes_room_on_every_node,
         a_daemon_larger_than_a_node_keeps_nothing_there,
         a_daemon_is_the_last_to_leave_a_draining_node,
         nodes_that_few_others_can_stand_in_for_are_spared);
