@@ -39,11 +39,12 @@ run_one() (
     printf '%-4s %7d ms  %s\n' "$verdict" $((($(date +%s%N) - began) / 1000000)) "$name"
     if [ "$verdict" = FAIL ]; then
         tail -n 80 "$logs/$name.log" | sed 's/^/    /'
-        : >"$logs/failed"
+        echo "$name" >>"$failed"
     fi
 )
 
-rm -f "$logs/failed"
+failed=$(mktemp "$logs/failed.XXXXXX")
+trap 'rm -f "$failed"' EXIT
 slots=$(nproc)
 for t in "$@"; do
     case $t in *.sh) continue ;; esac
@@ -58,4 +59,4 @@ for t in "$@"; do
         ;;
     esac
 done
-[ ! -e "$logs/failed" ]
+[ ! -s "$failed" ] || { sed 's/^/FAIL /' "$failed"; exit 1; } # Once more, where somebody looks.

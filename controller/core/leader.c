@@ -38,6 +38,13 @@ void leader_mark(struct leader *l, uint32_t service)
     }
 }
 
+void leader_wait(struct leader *l, struct leader_service *v)
+{
+    list_remove(&v->queue);
+    v->busy = true;
+    list_push(&l->busy, &v->queue);
+}
+
 void leader_wake_at(struct leader *l, struct leader_service *v, int64_t at_ms)
 {
     uint64_t key = at_ms < 0 ? 0 : (uint64_t)at_ms;
@@ -394,8 +401,7 @@ static bool pass_service(struct leader_pass *pass, struct leader_service *v, str
         leader_mark(l, v->slot);
         return true;
     }
-    v->busy = true;
-    list_push(&l->busy, &v->queue);
+    leader_wait(l, v);
     return true;
 }
 

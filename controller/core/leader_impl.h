@@ -64,7 +64,7 @@ struct leader_service {
     uint32_t cluster;
     struct leader_holds holds;
     bool dirty;
-    bool busy;        /* A plan for it is in flight: decide nothing until it was settled. */
+    bool busy;        /* A plan for it, or that stops tasks of it, is in flight: decide nothing. */
     int64_t tried_at; /* When it last found no room. */
     bool disrupted;   /* Has tasks on nodes that fell silent together; to be said once. */
     bool planned;     /* Its last plan was to start tasks, at planned_at, */
@@ -164,6 +164,9 @@ static inline struct leader_node *leader_node_at(const struct leader *l, uint32_
 
 /* The service is to be looked at in the next pass; nothing happens for slots without one. */
 void leader_mark(struct leader *l, uint32_t service);
+
+/* Look at it again when what is in flight has come back, and not before. */
+void leader_wait(struct leader *l, struct leader_service *v);
 
 /* Look at the service again at this time. */
 void leader_wake_at(struct leader *l, struct leader_service *v, int64_t at_ms);

@@ -126,11 +126,13 @@ static bool is_ours(const struct work *w, const struct task *t)
     return leader_priority_of(t) < w->priority || str_eq(t->group, w->request->group);
 }
 
+/* What is in flight may have taken what the service can spare. */
 static bool breaks_service(const struct work *w, const struct task *t)
 {
     const struct service *v =
         t->service == SLOT_NONE ? NULL : store_service(w->l->store, t->service);
-    return v != NULL && v->status == SERVICE_ACTIVE && v->n_running <= recon_min(v);
+    return v != NULL && v->status == SERVICE_ACTIVE &&
+           (leader_service_at(w->l, t->service)->busy || v->n_running <= recon_min(v));
 }
 
 static void add_tasks_of(struct work *w, uint32_t node)
@@ -190,14 +192,21 @@ static bool choose(struct work *w, struct preempt_choice *ret)
     return ret->slot != VIEW_NONE;
 }
 
-/* Until what is in flight has come back, the tasks of the node are not what they seem to others. */
+/* Until what is in flight has come back, the tasks of the node and of the services are not what
+ * they seem to others. */
 static void clear_node(struct work *w, const struct preempt_choice *choice)
 {
     struct leader_victims *ret = w->ret;
     uint32_t node = view_owner(w->c->view, choice->slot);
     struct leader_node *n = leader_node_at(w->l, node);
     for (uint32_t i = 0; i < choice->n_victims; i++) {
-        ret->tasks[ret->n++] = w->slots[choice->victims[i]];
+        uint32_t slot = w->slots[choice->victims[i]];
+        uint32_t service = store_task(w->l->store, slot)->service;
+        struct leader_service *v = service == SLOT_NONE ? NULL : leader_service_at(w->l, service);
+        if (v != NULL) {
+            leader_wait(w->l, v);
+        }
+        ret->tasks[ret->n++] = slot;
     }
     ret->node = ret->node == SLOT_NONE ? node : ret->node;
     ret->n_rooms++;

@@ -62,6 +62,27 @@ START_TEST(a_service_of_higher_priority_has_others_stopped_and_no_more_than_it_n
     }
 END_TEST
 
+/* Who is stopped for others in a pass does not count as one to spare later in it. */
+START_TEST(a_service_that_scales_in_knows_what_others_stopped)
+    {
+        struct rig r;
+        open_rig(&r);
+        add_nodes(&r, 2);
+        ck_assert(world_service_with(&r.w, "c", "high", "f", 0, CONSTRAINT_PRIORITY, "90"));
+        ck_assert(world_service_with(&r.w, "c", "low", "f", 20, CONSTRAINT_PRIORITY, "10"));
+        run(&r, 2);
+        ck_assert_uint_eq(n_running(&r, "low"), 20);
+        ck_assert(world_service_scale(&r.w, "c", "high", 3));
+        ck_assert(world_service_scale(&r.w, "c", "low", 17));
+        settle(&r);
+        ck_assert_uint_eq(named(&r, "low")->n_wanted, 17);
+        run(&r, 3);
+        ck_assert_uint_eq(n_running(&r, "low"), 17);
+        ck_assert_uint_eq(n_running(&r, "high"), 3);
+        close_rig(&r);
+    }
+END_TEST
+
 START_TEST(the_room_is_kept_until_the_victims_have_stopped)
     {
         struct rig r;
@@ -343,6 +364,7 @@ int main(void)
     Suite *s = suite_create("leader room");
     TEST_CASE(
         s, "room", 30, a_service_of_higher_priority_has_others_stopped_and_no_more_than_it_needs,
+        a_service_that_scales_in_knows_what_others_stopped,
         the_room_is_kept_until_the_victims_have_stopped, replacements_of_a_rollout_stop_nobody_else,
         a_run_of_higher_priority_is_sent_again_and_finds_its_room,
         a_run_of_the_usual_priority_stops_nobody, the_room_of_a_daemon_is_kept,
